@@ -1,0 +1,99 @@
+"""Shared Kafka plumbing: client configuration, topics, and a broker check with a clear error."""
+
+from collections.abc import Mapping
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from movie_recommender.errors import NotReadyError
+from movie_recommender.settings import Settings
+
+
+def client_config(settings: Settings, **extra: object) -> dict[str, object]:
+    """librdkafka's configuration for any client: brokers, security, bounded waits.
+
+    Args:
+        settings: the process's settings.
+        extra: further librdkafka properties, `_` in a name standing for `.`.
+    """
+    optional = {
+        "sasl.mechanism": settings.kafka_sasl_mechanism,
+        "sasl.username": settings.kafka_sasl_username,
+        "sasl.password": _secret(settings.kafka_sasl_password),
+        "ssl.ca.location": settings.kafka_ssl_ca_location,
+        "ssl.certificate.location": settings.kafka_ssl_certificate_location,
+        "ssl.key.location": settings.kafka_ssl_key_location,
+        "ssl.key.password": _secret(settings.kafka_ssl_key_password),
+    }
+    config: dict[str, object] = {
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "security.protocol": settings.kafka_security_protocol,
+        # librdkafka logs each failed connection to stderr; our errors say it once, with a remedy.
+        "log_level": 0,
+    }
+    config.update({name: str(value) for name, value in optional.items() if value is not None})
+    config.update({name.replace("_", "."): value for name, value in extra.items()})
+    return config
+
+
+def _secret(value: object) -> str | None:
+    reveal = getattr(value, "get_secret_value", None)
+    return None if reveal is None else reveal()
+
+
+def topic_name(settings: Settings, topic: str) -> str:
+    """The broker's name of `topic` (`users`, `movies`, …)."""
+    return f"{settings.kafka_topic_prefix}{topic}"
+
+
+def partitions(settings: Settings) -> Mapping[str, int]:
+    """Number of partitions of every topic on the broker, by the broker's topic name.
+
+    Raises:
+        NotReadyError: no broker answers within `KAFKA_TIMEOUT_S`.
+    """
+    admin = AdminClient(client_config(settings))
+    try:
+        metadata = admin.list_topics(timeout=settings.kafka_timeout_s)
+    except KafkaException as error:
+        message = (
+            f"No Kafka broker answers at KAFKA_BOOTSTRAP_SERVERS={settings.kafka_bootstrap_servers} "
+            f"within {settings.kafka_timeout_s:g} s ({error.args[0].str()}). "
+            "Start the broker or correct the variable, then run again."
+        )
+        raise NotReadyError(message) from error
+    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def ensure_topics(settings: Settings, topics: Mapping[str, int], **config: str) -> None:
+    """Create the topics that aren't there; those that are stay as they are.
+
+    Args:
+        settings: the process's settings.
+        topics: number of partitions by topic, without prefix.
+        config: topic configuration, `_` in a name standing for `.`.
+
+    Raises:
+        NotReadyError: no broker answers, or it refuses to create a topic.
+    """
+    existing = partitions(settings)
+    properties = {name.replace("_", "."): value for name, value in config.items()}
+    missing = [
+        NewTopic(topic_name(settings, topic), num_partitions=count, config=properties)
+        for topic, count in topics.items()
+        if topic_name(settings, topic) not in existing
+    ]
+    if not missing:
+        return
+    admin = AdminClient(client_config(settings))
+    for name, future in admin.create_topics(missing).items():
+        try:
+            future.result(timeout=settings.kafka_timeout_s)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                continue
+            message = (
+                f"The broker at {settings.kafka_bootstrap_servers} refuses to create topic "
+                f"{name!r}: {error.args[0].str()}. Create it by hand or grant the right, then run again."
+            )
+            raise NotReadyError(message) from error

@@ -1,0 +1,156 @@
+"""Every environment variable, one typed place.
+
+`load_settings()` is called once at a door and the result is passed down; no room reads the
+environment. A wrong value stops the program with the variable's name, its value and the allowed
+form.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from movie_recommender.errors import ConfigurationError
+
+_BROKER = re.compile(r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(\d{1,5})$")
+
+
+def _brokers(value: str) -> str:
+    brokers = [part.strip() for part in value.split(",")]
+    for broker in brokers:
+        match = _BROKER.match(broker)
+        if not match or not 0 < int(match[2]) < 65536:
+            message = f"{broker!r} isn't HOST:PORT (several: HOST:PORT,HOST:PORT)"
+            raise ValueError(message)
+    return ",".join(brokers)
+
+
+def _lake_path(value: str) -> str:
+    scheme = urlsplit(value).scheme
+    if not value or (scheme and scheme not in {"s3", "s3a", "gs", "file"}):
+        message = "expected a directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX"
+        raise ValueError(message)
+    return value
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        message = "expected http://HOST:PORT or https://HOST:PORT"
+        raise ValueError(message)
+    return value.rstrip("/")
+
+
+def _optional_http_url(value: str) -> str:
+    return _http_url(value) if value else value
+
+
+def _topic_prefix(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,100}", value):
+        message = "expected at most 100 letters, digits, '.', '_' and '-'"
+        raise ValueError(message)
+    return value
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Settings(BaseSettings):
+    """The settings of one process; each field is the environment variable of the same name."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(_brokers)] = "localhost:9092"
+    """Kafka brokers, HOST:PORT separated by commas."""
+    kafka_topic_prefix: Annotated[str, AfterValidator(_topic_prefix)] = ""
+    """Put before each topic's name, so that several deployments can share a broker."""
+    kafka_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """Longest wait for the broker to answer, in seconds."""
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = (
+        None
+    )
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: SecretStr | None = None
+    kafka_ssl_ca_location: Path | None = None
+    kafka_ssl_certificate_location: Path | None = None
+    kafka_ssl_key_location: Path | None = None
+    kafka_ssl_key_password: SecretStr | None = None
+
+    data_lake_path: Annotated[str, AfterValidator(_lake_path)] = "/data/events"
+    """Root of the Delta tables: a directory, s3://… or gs://…."""
+    feature_store_path: Path = Path("/data/features/feature_store.duckdb")
+    """The published DuckDB file of the feature store."""
+    mlflow_tracking_uri: HttpUrl = "http://localhost:5000"
+    """The MLflow server; model registry and experiment store."""
+    mlflow_timeout_s: Annotated[int, Field(gt=0, le=600)] = 30
+    """Longest wait for one answer of the MLflow server, in seconds."""
+    model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")] = "movie-recommender"
+    """Name of the registered model and of the experiment."""
+
+    data_source: Literal["synthetic", "movielens", "none"] = "synthetic"
+    """Where events come from; none: a real application sends them."""
+    movielens_path: Path | None = None
+    """The MovieLens folder that DATA_SOURCE=movielens replays."""
+    simulation_seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
+    simulation_users: Annotated[int, Field(ge=1, le=100_000_000)] = 6_000
+    simulation_movies: Annotated[int, Field(ge=20, le=10_000_000)] = 4_000
+    simulation_history_days: Annotated[int, Field(ge=0, le=3650)] = 30
+    """Days of history that the first run on an empty world sends besides its own day."""
+
+    engine: Literal["duckdb"] = "duckdb"
+    """What runs extraction and features."""
+
+    gate_min_auc: Share = 0.75
+    gate_min_ndcg_at_10: Share = 0.50
+    gate_min_hit_rate_at_10: Share = 0.40
+    evaluation_window_days: Annotated[int, Field(ge=1, le=365)] = 3
+    """Days of newest events that a model is judged on; as many before them are for validation."""
+    evaluation_min_users: Annotated[int, Field(ge=1)] = 100
+    """The window is widened backwards until this many users have a positive in it."""
+
+    training_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    training_epochs: Annotated[int, Field(ge=1, le=1000)] = 20
+    training_threads: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Threads of the training; 0: one for each core."""
+
+    alert_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] = (
+        "ml-platform-alerts@example.com"
+    )
+    """Who gets the e-mail about a failed run."""
+    slack_conn_id: str = "slack_default"
+    smtp_conn_id: str = "smtp_default"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings from the environment, `overrides` (by field name) going first.
+
+    Raises:
+        ConfigurationError: a variable is wrong; names each, its value and the allowed form.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        name = str(item["loc"][0])
+        field = Settings.model_fields.get(name)
+        secret = field is not None and "SecretStr" in str(field.annotation)
+        value = "(hidden)" if secret else repr(item["input"])
+        reason = item["msg"].removeprefix("Value error, ")
+        lines.append(f"{name.upper()}={value}: {reason}")
+    return "\n".join([*lines, "Correct the environment variable and run again."])
+
+
+def describe(settings: Settings) -> Mapping[str, str]:
+    """Every variable's name and value in effect, secrets hidden."""
+    return {name.upper(): str(getattr(settings, name)) for name in type(settings).model_fields}
