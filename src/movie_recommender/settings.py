@@ -7,12 +7,13 @@ form.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from movie_recommender.errors import ConfigurationError
 
@@ -115,7 +116,7 @@ class Settings(BaseSettings):
     """The window is widened backwards until this many users have a positive in it."""
 
     training_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    training_epochs: Annotated[int, Field(ge=1, le=1000)] = 20
+    training_epochs: Annotated[int, Field(ge=1, le=1000)] = 16
     training_threads: Annotated[int, Field(ge=0, le=1024)] = 0
     """Threads of the training; 0: one for each core."""
 
@@ -149,6 +150,32 @@ def _explain(error: ValidationError) -> str:
         reason = item["msg"].removeprefix("Value error, ")
         lines.append(f"{name.upper()}={value}: {reason}")
     return "\n".join([*lines, "Correct the environment variable and run again."])
+
+
+@dataclass(frozen=True)
+class AlertContacts:
+    """Where alerts go: an address and two of Airflow's connection ids."""
+
+    alert_email: str
+    slack_conn_id: str
+    smtp_conn_id: str
+
+
+def alert_contacts() -> AlertContacts:
+    """Where alerts go, from the environment, whatever is wrong with the other variables.
+
+    Nothing is validated: the alert that says which variable is wrong must still arrive.
+    """
+    values = EnvSettingsSource(Settings)()
+
+    def value(name: str) -> str:
+        return str(values.get(name) or Settings.model_fields[name].default)
+
+    return AlertContacts(
+        alert_email=value("alert_email"),
+        slack_conn_id=value("slack_conn_id"),
+        smtp_conn_id=value("smtp_conn_id"),
+    )
 
 
 def describe(settings: Settings) -> Mapping[str, str]:

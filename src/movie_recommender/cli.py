@@ -1,0 +1,143 @@
+"""`movie-recommender`: every step and every operation by hand.
+
+Each command builds the settings from the environment, calls one function of a room and prints its
+result as JSON. Exit code 0: done; 1: failed, a retry may help; 2: a setting, an argument or an
+input is wrong.
+"""
+
+import json
+import logging
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from movie_recommender import __version__
+from movie_recommender.errors import ConfigurationError, InputDataError, MovieRecommenderError
+from movie_recommender.settings import describe, load_settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"], help="Midnight UTC at the start of this day; today by default."
+    ),
+]
+
+
+def main() -> None:
+    """Run the command line; turns the package's errors into one message and an exit code."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        app()
+    except MovieRecommenderError as error:
+        typer.echo(f"error: {error}", err=True)
+        wrong_input = isinstance(error, ConfigurationError | InputDataError)
+        raise SystemExit(2 if wrong_input else 1) from error
+
+
+@app.command()
+def settings() -> None:
+    """Show every setting in effect, secrets hidden."""
+    _print(describe(load_settings()))
+
+
+@app.command()
+def extract(
+    *,
+    accept_data_loss: Annotated[
+        bool, typer.Option(help="Go on past offsets that Kafka has deleted; the gap is reported.")
+    ] = False,
+) -> None:
+    """Move new events from Kafka into the data lake."""
+    from movie_recommender.extract import run
+
+    _print(asdict(run(load_settings(), now=_now(), accept_data_loss=accept_data_loss)))
+
+
+@app.command()
+def features(*, as_of: AsOf = None) -> None:
+    """Build and publish the feature store from the lake."""
+    from movie_recommender.features import run
+
+    _print(asdict(run(load_settings(), as_of=_midnight(as_of))))
+
+
+@app.command()
+def train(*, as_of: AsOf = None) -> None:
+    """Train a candidate at once and register it."""
+    from movie_recommender.training import run
+
+    instant = _midnight(as_of)
+    result = run(
+        load_settings(),
+        as_of=instant,
+        run_date=instant.date(),
+        force=True,
+        request_id=_now().isoformat(),
+    )
+    _print(asdict(result))
+
+
+@app.command()
+def evaluate(
+    *,
+    as_of: AsOf = None,
+    version: Annotated[int | None, typer.Option(help="Newest candidate by default.")] = None,
+) -> None:
+    """Judge a model version on the newest window and show the gate's verdict."""
+    from movie_recommender.evaluation import run
+    from movie_recommender.registry import Registry
+
+    values = load_settings()
+    chosen = Registry(values).candidate().version if version is None else version
+    _print(asdict(run(values, as_of=_midnight(as_of), version=chosen)))
+
+
+@app.command()
+def promote(version: Annotated[int, typer.Argument(help="Model version.")]) -> None:
+    """Put a model version into production."""
+    from movie_recommender import registry
+
+    _print(asdict(registry.promote(load_settings(), version=version)))
+
+
+@app.command()
+def rollback() -> None:
+    """Put the previous production model back."""
+    from movie_recommender import registry
+
+    _print(asdict(registry.rollback(load_settings())))
+
+
+@app.command()
+def models() -> None:
+    """List the model's versions, newest first."""
+    from movie_recommender.registry import Registry
+
+    _print([asdict(version) for version in Registry(load_settings()).versions()])
+
+
+@app.command()
+def version() -> None:
+    """Show the package's version."""
+    typer.echo(__version__)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _midnight(day: datetime | None) -> datetime:
+    """Start of `day`, of today if none is given: the instant of that day's run."""
+    chosen = day or _now()
+    return datetime(chosen.year, chosen.month, chosen.day, tzinfo=UTC)
+
+
+def _print(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, default=str))

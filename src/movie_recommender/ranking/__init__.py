@@ -1,0 +1,12 @@
+"""From the feature store and a bundle to scores.
+
+In: the training frame, user and movie features; a bundle's weights. Out: matrices indexed by row
+(`Dataset`), and a score for any user and movie (`Scorer`), also for those that training never saw.
+Pure NumPy: evaluation and serving rank without importing torch.
+"""
+
+from movie_recommender.ranking.dataset import Dataset
+from movie_recommender.ranking.encoding import Encoding
+from movie_recommender.ranking.scorer import NeuMF, Popularity, Scorer
+
+__all__ = ["Dataset", "Encoding", "NeuMF", "Popularity", "Scorer"]

@@ -1,0 +1,107 @@
+"""Ids to rows: the sparse matrices that training and evaluation work on."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.sparse import csr_array
+
+from movie_recommender.errors import InputDataError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Everything known before one instant, by row.
+
+    Attributes:
+        users: feature store's user table, (U) rows sorted by `user_id`.
+        movies: feature store's movie table, (I) rows sorted by `movie_id`.
+        positives: (U, I) float32, 1 where the user's first positive came before `until`.
+        seen: (U, I) float32, 1 where the user had any contact before `until`; holds `positives`.
+        until: the instant; nothing at or after it is in the matrices.
+    """
+
+    users: pa.Table
+    movies: pa.Table
+    positives: csr_array
+    seen: csr_array
+    until: datetime
+
+    @property
+    def user_ids(self) -> npt.NDArray[np.int64]:
+        """(U,) ids by user row, ascending."""
+        return _ids(self.users, "user_id")
+
+    @property
+    def movie_ids(self) -> npt.NDArray[np.int64]:
+        """(I,) ids by movie row, ascending."""
+        return _ids(self.movies, "movie_id")
+
+    @classmethod
+    def before(
+        cls, until: datetime, frame: pa.Table, *, users: pa.Table, movies: pa.Table
+    ) -> "Dataset":
+        """The part of the training `frame` that lies before `until`.
+
+        Raises:
+            InputDataError: the frame names a user or movie that its feature table lacks.
+        """
+        past = frame.filter(pc.less(frame["event_time"], _instant(until)))
+        seen = _matrix(past, users, movies)
+        positives = _matrix(past.filter(pc.equal(past["label"], 1)), users, movies)
+        return cls(users=users, movies=movies, positives=positives, seen=seen, until=until)
+
+
+def positives_between(
+    frame: pa.Table, start: datetime, end: datetime, *, users: pa.Table, movies: pa.Table
+) -> csr_array:
+    """(U, I) float32 of the first positives with `start` <= event_time < `end`."""
+    window = pc.and_(
+        pc.greater_equal(frame["event_time"], _instant(start)),
+        pc.less(frame["event_time"], _instant(end)),
+    )
+    return _matrix(frame.filter(pc.and_(window, pc.equal(frame["label"], 1))), users, movies)
+
+
+def rows_of(
+    ids: npt.NDArray[np.int64], known: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Row of each id in the ascending `known`, and whether it is there (else the row is 0)."""
+    if known.size == 0:
+        return np.zeros(ids.shape, np.int64), np.zeros(ids.shape, np.bool_)
+    rows = np.minimum(np.searchsorted(known, ids), known.size - 1)
+    found = known[rows] == ids
+    return np.where(found, rows, 0), found
+
+
+def _instant(value: datetime) -> pa.Scalar:
+    return pa.scalar(value.astimezone(UTC), pa.timestamp("us", tz="UTC"))
+
+
+def _ids(table: pa.Table, column: str) -> npt.NDArray[np.int64]:
+    ids: npt.NDArray[np.int64] = table[column].to_numpy()
+    return ids
+
+
+def _matrix(rows: pa.Table, users: pa.Table, movies: pa.Table) -> csr_array:
+    user_rows = _rows(rows, users, "user_id")
+    movie_rows = _rows(rows, movies, "movie_id")
+    ones = np.ones(len(user_rows), np.float32)
+    matrix = csr_array((ones, (user_rows, movie_rows)), shape=(users.num_rows, movies.num_rows))
+    matrix.sort_indices()
+    return matrix
+
+
+def _rows(rows: pa.Table, table: pa.Table, column: str) -> npt.NDArray[np.int64]:
+    ids = _ids(rows, column)
+    found_rows, found = rows_of(ids, _ids(table, column))
+    if not found.all():
+        message = (
+            f"The training frame names {column} {int(ids[~found][0])}, which the feature store's "
+            f"{column.removesuffix('_id')} table lacks. Rebuild it: movie-recommender features"
+        )
+        raise InputDataError(message)
+    return found_rows

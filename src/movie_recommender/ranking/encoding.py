@@ -1,0 +1,97 @@
+"""Side features of users and movies as numbers, the same at training and at scoring time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Floats = npt.NDArray[np.float32]
+
+AGE_EDGES = (18, 25, 35, 45, 55, 65)
+"""Lower edges (years) of the age groups after the first."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The vocabularies of the categorical features and the scale of the numeric ones.
+
+    A value outside its vocabulary, or a missing one, encodes as all zeros: the neutral element of
+    the linear layers behind it.
+    """
+
+    genres: tuple[str, ...]
+    languages: tuple[str, ...]
+    countries: tuple[str, ...]
+    devices: tuple[str, ...]
+    year_mean: float
+    year_scale: float
+
+    @classmethod
+    def fit(cls, users: pa.Table, movies: pa.Table) -> "Encoding":
+        """Vocabularies (sorted) and scales of these tables; attributes only, no behaviour."""
+        years = movies["year"].drop_null().to_numpy().astype(np.float64)
+        return cls(
+            genres=_vocabulary(movies["genres"].combine_chunks().flatten()),
+            languages=_vocabulary(movies["language"]),
+            countries=_vocabulary(users["country"]),
+            devices=_vocabulary(users["device"]),
+            year_mean=float(years.mean()) if years.size else 0.0,
+            year_scale=max(float(years.std()), 1.0) if years.size else 1.0,
+        )
+
+    @property
+    def n_user_features(self) -> int:
+        """Columns of `encode_users`."""
+        return len(AGE_EDGES) + 1 + len(self.countries) + len(self.devices)
+
+    @property
+    def n_movie_features(self) -> int:
+        """Columns of `encode_movies`."""
+        return len(self.genres) + len(self.languages) + 1
+
+    def encode_users(self, users: pa.Table) -> Floats:
+        """(U, n_user_features) float32: age group, country and device, one-hot."""
+        age = pc.fill_null(users["age"], -1).to_numpy()
+        group = np.where(age < 0, -1, np.searchsorted(AGE_EDGES, age, side="right"))
+        return np.concatenate(
+            [
+                _one_hot(group, len(AGE_EDGES) + 1),
+                _one_hot(_codes(users["country"], self.countries), len(self.countries)),
+                _one_hot(_codes(users["device"], self.devices), len(self.devices)),
+            ],
+            axis=1,
+        )
+
+    def encode_movies(self, movies: pa.Table) -> Floats:
+        """(I, n_movie_features) float32: genres (rows of unit length), language, scaled year."""
+        genres = np.zeros((movies.num_rows, len(self.genres)), np.float32)
+        lists = movies["genres"].combine_chunks()
+        rows = pc.list_parent_indices(lists).to_numpy()
+        codes = _codes(lists.flatten(), self.genres)
+        genres[rows[codes >= 0], codes[codes >= 0]] = 1.0
+        genres /= np.maximum(np.linalg.norm(genres, axis=1, keepdims=True), 1.0)
+        year = pc.cast(movies["year"], pa.float64()).to_numpy()
+        scaled = np.nan_to_num((year - self.year_mean) / self.year_scale)
+        language = _one_hot(_codes(movies["language"], self.languages), len(self.languages))
+        return np.concatenate([genres, language, scaled[:, None].astype(np.float32)], axis=1)
+
+
+def _vocabulary(values: pa.ChunkedArray) -> tuple[str, ...]:
+    return tuple(sorted(pc.unique(values.drop_null()).to_pylist()))
+
+
+def _codes(values: pa.ChunkedArray, vocabulary: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """(N,) position in the vocabulary, -1 where missing or unknown."""
+    found = pc.index_in(values, value_set=pa.array(vocabulary, pa.string()))
+    codes: npt.NDArray[np.int64] = np.asarray(pc.fill_null(found, -1), np.int64)
+    return codes
+
+
+def _one_hot(codes: npt.NDArray[np.int64], size: int) -> Floats:
+    """(N, size) float32; a code of -1 gives a row of zeros."""
+    hot = np.zeros((codes.size, size), np.float32)
+    known = np.flatnonzero(codes >= 0)
+    hot[known, codes[known]] = 1.0
+    return hot

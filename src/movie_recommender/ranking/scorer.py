@@ -1,0 +1,108 @@
+"""Scores for any user and movie: the trained NeuMF, and the popularity it has to beat."""
+
+import json
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+from safetensors.numpy import load_file
+from scipy.sparse import csr_array
+
+from movie_recommender.ranking.dataset import Dataset, rows_of
+from movie_recommender.ranking.encoding import Encoding
+
+Floats = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+
+WEIGHTS = "weights.safetensors"
+ENCODING = "encoding.json"
+CATALOGUE = "catalogue.parquet"
+
+_MLP_CELLS = 250_000
+"""Pairs scored by the MLP tower at a time: its hidden layers then stay in the cache."""
+
+
+class Scorer(Protocol):
+    """Anything that ranks the movies of a `Dataset` for its users."""
+
+    def scores(self, user_rows: Rows) -> Floats:
+        """(B, I) float32, higher is better, for the users at these (B,) rows of the dataset."""
+        ...
+
+
+class Popularity:
+    """Every user gets the same list: movies by their number of positives before the window."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._counts: Floats = np.asarray(dataset.positives.sum(axis=0), np.float32)
+
+    def scores(self, user_rows: Rows) -> Floats:
+        """(B, I) float32 positives of each movie."""
+        return np.broadcast_to(self._counts, (len(user_rows), self._counts.size))
+
+
+def normalised(history: csr_array) -> csr_array:
+    """(U, I): each row divided by the root of its number of movies (|H|^-1/2, as in SVD++)."""
+    counts = np.maximum(np.asarray(history.sum(axis=1)), 1.0)
+    scaled = history.copy()
+    scaled.data = np.repeat(1.0 / np.sqrt(counts), np.diff(history.indptr)).astype(np.float32)
+    return scaled
+
+
+class NeuMF:
+    """Neural matrix factorisation (He et al. 2017, equation 12) in NumPy, read from a bundle.
+
+    Users and movies that training never saw have no learned id vector; their side features, and
+    a user's history, still give them a real score.
+
+    Args:
+        bundle: directory whose manifest was checked (`registry.read_manifest`).
+        dataset: whom and what to score; its positives are the users' histories.
+    """
+
+    def __init__(self, bundle: Path, dataset: Dataset) -> None:
+        weights = load_file(bundle / WEIGHTS)
+        encoding = Encoding(**json.loads((bundle / ENCODING).read_text()))
+        trained_movies = pq.read_table(bundle / CATALOGUE, columns=["movie_id"])[
+            "movie_id"
+        ].to_numpy()
+        movie_rows, movie_known = rows_of(dataset.movie_ids, trained_movies)
+        user_rows, user_known = rows_of(dataset.user_ids, weights["user_ids"])
+        movie_features = encoding.encode_movies(dataset.movies)
+        self._weights = weights
+        self._movies: Floats = (
+            weights["movie_embedding"][movie_rows] * movie_known[:, None]
+            + movie_features @ weights["movie_features"]
+        )  # (I, d)
+        self._bias: Floats = (
+            weights["movie_bias"][movie_rows] * movie_known
+            + movie_features @ weights["movie_feature_bias"]
+            + weights["bias"]
+        )  # (I,)
+        users = (
+            weights["user_embedding"][user_rows] * user_known[:, None]
+            + encoding.encode_users(dataset.users) @ weights["user_features"]
+        )
+        self._users: Floats = users + normalised(dataset.positives) @ self._movies  # (U, d)
+        self._movie_half: Floats = self._movies @ weights["mlp_movie"]  # (I, h1)
+
+    def scores(self, user_rows: Rows) -> Floats:
+        """(B, I) float32 log odds of a positive."""
+        users = self._users[user_rows]  # (B, d)
+        scores = (users * self._weights["gmf_out"]) @ self._movies.T + self._bias  # (B, I)
+        step = max(1, _MLP_CELLS // max(1, len(self._bias)))
+        for start in range(0, len(users), step):
+            scores[start : start + step] += self._mlp(users[start : start + step])
+        return np.asarray(scores, np.float32)
+
+    def _mlp(self, users: Floats) -> Floats:
+        """(b, I): the MLP tower, its first layer split into a user and a movie half."""
+        w = self._weights
+        user_half = users @ w["mlp_user"] + w["mlp_bias"]  # (b, h1)
+        hidden = user_half[:, None, :] + self._movie_half[None]  # (b, I, h1)
+        np.maximum(hidden, 0.0, out=hidden)
+        hidden = hidden @ w["mlp_hidden"] + w["mlp_hidden_bias"]  # (b, I, h2)
+        np.maximum(hidden, 0.0, out=hidden)
+        return np.asarray(hidden @ w["mlp_out"], np.float32)  # (b, I)

@@ -1,0 +1,103 @@
+"""The bundle: one directory with everything that an answer needs, and a manifest of checksums.
+
+Files are safetensors, Parquet and JSON, never pickle: reading a bundle can't run code.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from movie_recommender.errors import RegistryError
+
+FORMAT = 1
+"""Version of the bundle's layout; a reader refuses a newer one."""
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle is and what it was made from.
+
+    `trained_until` (ISO 8601): every event trained on is earlier. `files` maps each file's name
+    to its SHA-256 in hex.
+    """
+
+    model_name: str
+    training_key: str
+    snapshot_id: str
+    as_of: str
+    trained_until: str
+    lake_versions: Mapping[str, int]
+    code_version: str
+    config: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    files: Mapping[str, str]
+    format: int = FORMAT
+
+
+def write_manifest(directory: Path, **fields: Any) -> Manifest:
+    """Checksum the files of `directory` and write its manifest, last.
+
+    Args:
+        directory: the bundle; all its other files are in place.
+        fields: those of `Manifest` but `files` and `format`.
+    """
+    files = {
+        path.name: _sha256(path) for path in sorted(directory.iterdir()) if path.name != MANIFEST
+    }
+    manifest = Manifest(files=files, **fields)
+    (directory / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2, sort_keys=True) + "\n")
+    return manifest
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of a bundle whose every file is what it was when it was made.
+
+    Raises:
+        RegistryError: no manifest, a newer format, a file missing, altered or beyond the
+            directory. Nothing but the manifest was interpreted before this.
+    """
+    path = directory / MANIFEST
+    try:
+        fields = json.loads(path.read_text())
+        newer = int(fields["format"]) > FORMAT
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"{directory} isn't a model bundle: {MANIFEST} is missing or damaged ({error})."
+        raise RegistryError(message) from error
+    if newer:
+        message = (
+            f"{path}: bundle format {fields['format']}, this version reads up to {FORMAT}. "
+            "Upgrade movie-recommender."
+        )
+        raise RegistryError(message)
+    try:
+        manifest = Manifest(**fields)
+    except TypeError as error:
+        message = f"{path} has unexpected fields: {error}. Train the model again."
+        raise RegistryError(message) from error
+    for name, expected in manifest.files.items():
+        _check(directory, name, expected)
+    return manifest
+
+
+def _check(directory: Path, name: str, expected: str) -> None:
+    path = directory / name
+    if name != Path(name).name or path.is_symlink() or not path.is_file():
+        message = f"Bundle {directory}: {name!r} is missing or isn't a plain file inside it."
+        raise RegistryError(message)
+    found = _sha256(path)
+    if found != expected:
+        message = (
+            f"Bundle {directory}: {name} was altered (SHA-256 {found[:12]}…, the manifest says "
+            f"{expected[:12]}…). Don't use it; go back with: movie-recommender rollback"
+        )
+        raise RegistryError(message)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

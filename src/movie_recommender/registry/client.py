@@ -1,0 +1,230 @@
+"""The one module that talks to the MLflow server."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException, RestException
+
+from movie_recommender.errors import NotReadyError, RegistryError
+from movie_recommender.registry.bundle import Manifest, read_manifest
+from movie_recommender.settings import Settings
+
+PRODUCTION = "production"
+PREVIOUS = "previous"
+BUNDLE = "bundle"
+ROLLED_BACK = "rolled_back"
+"""Tag of a version that an operator took out of production: it is no candidate any more."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One version of the registered model."""
+
+    version: int
+    run_id: str
+    tags: Mapping[str, str]
+    aliases: tuple[str, ...]
+
+
+class Registry:
+    """Runs and model versions on the MLflow server of `settings`.
+
+    Every method raises `NotReadyError` when the server doesn't answer in `MLFLOW_TIMEOUT_S`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.name = settings.model_name
+        self.url = settings.mlflow_tracking_uri
+        # MLflow takes these from the environment only; its defaults wait for minutes.
+        os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(settings.mlflow_timeout_s)
+        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "2"
+        os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+        os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+        self._client = MlflowClient(tracking_uri=self.url, registry_uri=self.url)
+
+    def start_run(
+        self, run_name: str, *, params: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> str:
+        """Begin a run in the model's experiment and return its id."""
+        with self._answering():
+            experiment = self._client.get_experiment_by_name(self.name)
+            experiment_id = (
+                experiment.experiment_id
+                if experiment
+                else self._client.create_experiment(self.name)
+            )
+            run = self._client.create_run(experiment_id, run_name=run_name)
+            self._client.log_batch(
+                run.info.run_id,
+                params=[Param(key, str(value)) for key, value in params.items()],
+                tags=[RunTag(key, value) for key, value in tags.items()],
+            )
+            return str(run.info.run_id)
+
+    def log_metrics(
+        self, run_id: str, metrics: Mapping[str, float], *, step: int, time_ms: int
+    ) -> None:
+        """Log the metrics of one step (an epoch, or a day's evaluation) in one call."""
+        with self._answering():
+            self._client.log_batch(
+                run_id,
+                metrics=[Metric(key, value, time_ms, step) for key, value in metrics.items()],
+            )
+
+    def log_text(self, run_id: str, text: str, name: str) -> None:
+        """Keep `text` as the run's artifact `name`."""
+        with self._answering():
+            self._client.log_text(run_id, text, name)
+
+    def end_run(self, run_id: str, *, failed: bool = False) -> None:
+        """Mark the run as finished or failed."""
+        with self._answering():
+            self._client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
+
+    def register(self, run_id: str, bundle: Path, *, tags: Mapping[str, str]) -> int:
+        """Upload `bundle` and create a model version from it, as the last act.
+
+        A kill before that leaves a run with files but no version: nobody will use it.
+        """
+        read_manifest(bundle)
+        with self._answering():
+            self._client.log_artifacts(run_id, str(bundle), BUNDLE)
+            self._create_model()
+            created = self._client.create_model_version(
+                self.name, f"runs:/{run_id}/{BUNDLE}", run_id, tags=dict(tags)
+            )
+            return int(created.version)
+
+    def versions(self) -> list[ModelVersion]:
+        """Every version of the model, newest first."""
+        with self._answering():
+            found: list[Any] = []
+            token = None
+            while True:
+                page = self._client.search_model_versions(
+                    f"name = '{self.name}'", max_results=1000, page_token=token
+                )
+                found.extend(page)
+                token = page.token
+                if not token:
+                    break
+            by_version = self._aliases()
+        versions = [
+            ModelVersion(
+                int(item.version),
+                item.run_id,
+                dict(item.tags),
+                by_version.get(int(item.version), ()),
+            )
+            for item in found
+        ]
+        return sorted(versions, key=lambda version: version.version, reverse=True)
+
+    def get(self, version: int) -> ModelVersion:
+        """One version.
+
+        Raises:
+            RegistryError: the model has no such version.
+        """
+        for found in self.versions():
+            if found.version == version:
+                return found
+        message = (
+            f"Model {self.name!r} at {self.url} has no version {version}. "
+            "List them with: movie-recommender models"
+        )
+        raise RegistryError(message)
+
+    def by_alias(self, alias: str) -> ModelVersion | None:
+        """The version that `alias` points to, or None."""
+        return next((found for found in self.versions() if alias in found.aliases), None)
+
+    def newest_candidate(self) -> ModelVersion | None:
+        """The newest version that no operator took back, or None; it may be in production."""
+        return next((v for v in self.versions() if ROLLED_BACK not in v.tags), None)
+
+    def candidate(self) -> ModelVersion:
+        """The newest candidate.
+
+        Raises:
+            RegistryError: there is none yet.
+        """
+        found = self.newest_candidate()
+        if found is None:
+            message = (
+                f"Model {self.name!r} at {self.url} has no version yet. "
+                "Train one: movie-recommender train"
+            )
+            raise RegistryError(message)
+        return found
+
+    def find(self, tag: str, value: str) -> ModelVersion | None:
+        """The newest version whose `tag` has this value, or None."""
+        return next((v for v in self.versions() if v.tags.get(tag) == value), None)
+
+    def set_alias(self, alias: str, version: int) -> None:
+        """Point `alias` to `version`."""
+        with self._answering():
+            self._client.set_registered_model_alias(self.name, alias, str(version))
+
+    def set_tag(self, version: int, tag: str, value: str) -> None:
+        """Tag `version`."""
+        with self._answering():
+            self._client.set_model_version_tag(self.name, str(version), tag, value)
+
+    def delete_tag(self, version: int, tag: str) -> None:
+        """Take `tag` off `version`."""
+        with self._answering():
+            self._client.delete_model_version_tag(self.name, str(version), tag)
+
+    def download(self, version: int, directory: Path) -> tuple[Path, Manifest]:
+        """Fetch a version's bundle below `directory`; returned only if every checksum holds.
+
+        Raises:
+            RegistryError: the bundle is damaged.
+        """
+        with self._answering():
+            uri = self._client.get_model_version_download_uri(self.name, str(version))
+            local = download_artifacts(
+                artifact_uri=uri, dst_path=str(directory), tracking_uri=self.url
+            )
+        bundle = Path(local)
+        return bundle, read_manifest(bundle)
+
+    def _create_model(self) -> None:
+        try:
+            self._client.create_registered_model(self.name)
+        except RestException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _aliases(self) -> dict[int, tuple[str, ...]]:
+        """Aliases by version: the search's answers don't carry them."""
+        try:
+            model = self._client.get_registered_model(self.name)
+        except RestException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return {}
+            raise
+        aliases: dict[int, list[str]] = {}
+        for alias, version in model.aliases.items():
+            aliases.setdefault(int(version), []).append(alias)
+        return {version: tuple(sorted(names)) for version, names in aliases.items()}
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except MlflowException as error:
+            message = (
+                f"The MLflow server at MLFLOW_TRACKING_URI={self.url} refuses or doesn't answer: "
+                f"{str(error)[:300]}. Start it or correct the variable, then run again."
+            )
+            raise NotReadyError(message) from error

@@ -1,0 +1,10 @@
+"""Training of the NCF model: on Sundays, when forced, or when there is no model at all.
+
+In: the feature store's training frame. Out: one MLflow run and one model version, registered as
+the last act; a kill before that leaves production and candidates as they were. The same snapshot
+is not trained on twice.
+"""
+
+from movie_recommender.training.run import TrainResult, run
+
+__all__ = ["TrainResult", "run"]

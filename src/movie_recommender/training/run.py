@@ -1,0 +1,249 @@
+"""The step `train_model`."""
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import torch
+from safetensors.torch import save_file
+
+from movie_recommender import __version__
+from movie_recommender.errors import InputDataError, MovieRecommenderError
+from movie_recommender.evaluation import protocol
+from movie_recommender.evaluation.run import SEED, frame_of, window_of
+from movie_recommender.events import INSTANT
+from movie_recommender.features import FeatureStore
+from movie_recommender.features.store import Snapshot
+from movie_recommender.ranking import Dataset, Encoding, NeuMF, Popularity
+from movie_recommender.ranking.scorer import CATALOGUE, ENCODING, WEIGHTS
+from movie_recommender.registry import ModelVersion, Registry, write_manifest
+from movie_recommender.settings import Settings
+from movie_recommender.training import ncf
+from movie_recommender.training.trainer import Epoch, TrainingConfig, initial_model, train
+
+logger = logging.getLogger(__name__)
+
+SUNDAY = 6
+_BEGINNING = "0001-01-01T00:00:00+00:00"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """The version that the run goes on with, and whether and why it was trained now.
+
+    `metrics` are those of the validation window, `baseline_…` popularity's on the same pairs;
+    empty when nothing was trained.
+    """
+
+    version: int
+    trained: bool
+    reason: str
+    snapshot_id: str | None
+    run_id: str
+    metrics: dict[str, float]
+
+
+def run(
+    settings: Settings,
+    *,
+    as_of: datetime,
+    run_date: date,
+    force: bool = False,
+    request_id: str | None = None,
+) -> TrainResult:
+    """Train a candidate on Sundays (UTC); on other days hand on the newest one.
+
+    Without any model it trains whatever the day. A second call for the same snapshot finds the
+    version that the first one registered, and so does one that was killed after registering.
+
+    Args:
+        settings: the process's settings.
+        as_of: the instant of the feature store's snapshot.
+        run_date: the run's UTC date.
+        force: train now, also on a snapshot that was trained on before.
+        request_id: who forces; the same one is served once.
+
+    Raises:
+        NotReadyError: the store holds another day's snapshot, or MLflow doesn't answer.
+        InputDataError: there is no positive interaction to learn from.
+        TrainingError: the loss is not finite; nothing was registered.
+    """
+    registry = Registry(settings)
+    candidate = registry.newest_candidate()
+    if candidate is not None and not force and run_date.weekday() != SUNDAY:
+        return _handed_on(candidate, f"{run_date:%A} is no training day (Sunday is)")
+    config = TrainingConfig(
+        epochs=settings.training_epochs,
+        seed=settings.training_seed,
+        threads=settings.training_threads or os.cpu_count() or 1,
+    )
+    with FeatureStore.open(settings.feature_store_path) as store:
+        key = _training_key(store.snapshot, config, request_id if force else None)
+        existing = registry.find("training_key", key)
+        if existing is not None:
+            return _handed_on(existing, f"already trained on snapshot {store.snapshot.id}")
+        reason = "forced" if force else "Sunday" if candidate else "no model yet"
+        return _train(settings, registry, store, config, as_of=as_of, key=key, reason=reason)
+
+
+def _handed_on(version: ModelVersion, reason: str) -> TrainResult:
+    logger.info("trained=False version=%s reason=%r", version.version, reason)
+    return TrainResult(
+        version.version, False, reason, version.tags.get("snapshot_id"), version.run_id, {}
+    )
+
+
+def _training_key(snapshot: Snapshot, config: TrainingConfig, request_id: str | None) -> str:
+    """Two trainings with the same key would give the same model."""
+    parts = [snapshot.id, __version__, asdict(config), request_id]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _train(
+    settings: Settings,
+    registry: Registry,
+    store: FeatureStore,
+    config: TrainingConfig,
+    *,
+    as_of: datetime,
+    key: str,
+    reason: str,
+) -> TrainResult:
+    frame = frame_of(store, as_of)
+    users, movies = store.get_user_features(), store.get_movie_features()
+    test = window_of(settings, frame, as_of, not_before=_BEGINNING)
+    validation = _validation_window(settings, frame, test)
+    task = protocol.make_task(frame, validation, users=users, movies=movies, seed=SEED)
+    dataset = task.dataset
+    if dataset.positives.nnz == 0:
+        message = (
+            f"Snapshot {store.snapshot.id} has no positive interaction before "
+            f"{validation.start.isoformat()}: nothing to learn from. Extract more events, or "
+            "shorten EVALUATION_WINDOW_DAYS."
+        )
+        raise InputDataError(message)
+    config = replace(config, dim=min(config.dim, movies.num_rows))
+    tags = {
+        "training_key": key,
+        "snapshot_id": store.snapshot.id,
+        "as_of": as_of.isoformat(),
+        **{f"lake_version_{table}": str(v) for table, v in store.snapshot.lake_versions.items()},
+        "code_version": __version__,
+    }
+    params = {
+        **asdict(config),
+        "n_users": users.num_rows,
+        "n_movies": movies.num_rows,
+        "n_positives": dataset.positives.nnz,
+        "trained_until": validation.start.isoformat(),
+    }
+    run_id = registry.start_run(f"train {as_of:%Y-%m-%d}", params=params, tags=tags)
+    try:
+        with tempfile.TemporaryDirectory() as tmp:
+            bundle = Path(tmp, "bundle")
+            metrics = _fit(registry, run_id, config, task, bundle)
+            _manifest(settings, bundle, store.snapshot, config, metrics, validation, key)
+            version = registry.register(run_id, bundle, tags=tags)
+        registry.end_run(run_id)
+    except MovieRecommenderError:
+        registry.end_run(run_id, failed=True)
+        raise
+    logger.info("trained=True version=%s reason=%r metrics=%s", version, reason, metrics)
+    return TrainResult(version, True, reason, store.snapshot.id, run_id, metrics)
+
+
+def _validation_window(
+    settings: Settings, frame: pa.Table, test: protocol.Window
+) -> protocol.Window:
+    """The newest window of what lies before the test window."""
+    earlier = frame.filter(pc.less(frame["event_time"], pa.scalar(test.start, INSTANT)))
+    return protocol.newest_window(
+        earlier,
+        end=test.start,
+        days=settings.evaluation_window_days,
+        min_users=settings.evaluation_min_users,
+    )
+
+
+def _fit(
+    registry: Registry, run_id: str, config: TrainingConfig, task: protocol.Task, bundle: Path
+) -> dict[str, float]:
+    """Train, write the bundle's files, and judge what was written on the validation window."""
+    dataset = task.dataset
+    encoding = Encoding.fit(dataset.users, dataset.movies)
+    model = initial_model(
+        dataset.positives,
+        torch.from_numpy(encoding.encode_users(dataset.users)),
+        torch.from_numpy(encoding.encode_movies(dataset.movies)),
+        config,
+    )
+    now_ms = int(dataset.until.timestamp() * 1000)
+
+    def on_epoch(epoch: Epoch) -> None:
+        logger.info("epoch=%s loss=%.4f", epoch.number, epoch.loss)
+        registry.log_metrics(
+            run_id,
+            {"loss": epoch.loss, "learning_rate": epoch.learning_rate},
+            step=epoch.number,
+            time_ms=now_ms,
+        )
+
+    train(model, dataset.positives, config, on_epoch=on_epoch)
+    write_bundle(bundle, model, dataset, encoding)
+    if len(task.user) == 0:
+        return {}
+    metrics = protocol.judge(NeuMF(bundle, dataset), task).means()
+    baseline = protocol.judge(Popularity(dataset), task).means()
+    metrics |= {f"baseline_{name}": value for name, value in baseline.items()}
+    registry.log_metrics(
+        run_id,
+        {f"validation_{name}": value for name, value in metrics.items()},
+        step=config.epochs,
+        time_ms=now_ms,
+    )
+    return metrics
+
+
+def write_bundle(bundle: Path, model: ncf.NeuMF, dataset: Dataset, encoding: Encoding) -> None:
+    """Weights, encoding and catalogue; `write_manifest` makes a bundle of them."""
+    bundle.mkdir(parents=True)
+    tensors = model.weights() | {"user_ids": torch.from_numpy(dataset.user_ids.copy())}
+    save_file(tensors, bundle / WEIGHTS)
+    (bundle / ENCODING).write_text(json.dumps(asdict(encoding)))
+    popularity = pa.array(dataset.positives.sum(axis=0), pa.float32())
+    pq.write_table(dataset.movies.append_column("popularity", popularity), bundle / CATALOGUE)
+
+
+def _manifest(
+    settings: Settings,
+    bundle: Path,
+    snapshot: Snapshot,
+    config: TrainingConfig,
+    metrics: Mapping[str, float],
+    validation: protocol.Window,
+    key: str,
+) -> None:
+    fields: dict[str, Any] = {
+        "model_name": settings.model_name,
+        "training_key": key,
+        "snapshot_id": snapshot.id,
+        "as_of": snapshot.as_of.isoformat(),
+        # The validation window chose nothing, yet a later window may not reach into it: the
+        # version's history of metrics stays a history of unseen days.
+        "trained_until": validation.end.isoformat(),
+        "lake_versions": dict(snapshot.lake_versions),
+        "code_version": __version__,
+        "config": asdict(config),
+        "metrics": dict(metrics),
+    }
+    write_manifest(bundle, **fields)

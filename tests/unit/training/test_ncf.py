@@ -1,0 +1,136 @@
+"""The network and the loop on worlds whose answer is known."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from movie_recommender.errors import TrainingError
+from movie_recommender.evaluation import protocol
+from movie_recommender.ranking import Dataset, Encoding, NeuMF
+from movie_recommender.training import ncf
+from movie_recommender.training.run import write_bundle
+from movie_recommender.training.trainer import Epoch, TrainingConfig, initial_model, train
+from tests.unit.worlds import END, checkerboard, frame_table, movies_table, users_table
+
+CONFIG = TrainingConfig(dim=8, epochs=12, mlp_epochs=4, block=16, threads=1)
+
+
+def fitted(
+    dataset: Dataset, config: TrainingConfig = CONFIG
+) -> tuple[ncf.NeuMF, Encoding, list[Epoch]]:
+    encoding = Encoding.fit(dataset.users, dataset.movies)
+    model = initial_model(
+        dataset.positives,
+        torch.from_numpy(encoding.encode_users(dataset.users)),
+        torch.from_numpy(encoding.encode_movies(dataset.movies)),
+        config,
+    )
+    epochs: list[Epoch] = []
+    train(model, dataset.positives, config, on_epoch=epochs.append)
+    return model, encoding, epochs
+
+
+@pytest.fixture(scope="module")
+def task() -> protocol.Task:
+    frame, users, movies = checkerboard()
+    window = protocol.Window(END - timedelta(days=3), END)
+    return protocol.make_task(frame, window, users=users, movies=movies, seed=0)
+
+
+@pytest.fixture(scope="module")
+def bundle(task: protocol.Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model, encoding, _ = fitted(task.dataset)
+    directory = tmp_path_factory.mktemp("model") / "bundle"
+    write_bundle(directory, model, task.dataset, encoding)
+    return directory
+
+
+def test_it_learns_the_checkerboard(task: protocol.Task, bundle: Path) -> None:
+    metrics = protocol.judge(NeuMF(bundle, task.dataset), task).means()
+    # A perfect ranking of colours still ties 4 of 24 draws by chance: see the protocol's test.
+    assert metrics["auc"] > 0.85
+    assert metrics["full_hit_rate_at_10"] > 0.95
+
+
+def test_numpy_scores_are_torch_scores(task: protocol.Task, tmp_path: Path) -> None:
+    config = replace(CONFIG, epochs=3)
+    model, encoding, _ = fitted(task.dataset, config)
+    with torch.no_grad():
+        movies = model.movies()
+        rows = torch.arange(60)
+        history = torch.from_numpy(task.dataset.positives.toarray())
+        expected = model(model.users(rows, history, movies, keep=torch.ones(60, 1)), movies)
+    assert torch.count_nonzero(model.mlp_out) > 0  # the tower takes part
+    write_bundle(tmp_path / "b", model, task.dataset, encoding)
+    scores = NeuMF(tmp_path / "b", task.dataset).scores(np.arange(60))
+    np.testing.assert_allclose(scores, expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_same_seed_same_model(task: protocol.Task) -> None:
+    config = replace(CONFIG, epochs=2, mlp_epochs=1)
+    first, again, other = (
+        fitted(task.dataset, replace(config, seed=seed))[0].weights() for seed in (3, 3, 4)
+    )
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["movie_embedding"], other["movie_embedding"])
+
+
+def test_training_leaves_the_global_generator_alone(task: protocol.Task) -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    fitted(task.dataset, replace(CONFIG, epochs=1))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_loss_falls(task: protocol.Task) -> None:
+    epochs = fitted(task.dataset)[2]
+    assert [epoch.number for epoch in epochs] == list(range(1, 13))
+    assert epochs[-1].loss < 0.9 * epochs[0].loss
+
+
+def test_a_new_user_is_ranked_by_his_history(bundle: Path) -> None:
+    # User row 60 was never trained; he liked even movies, user row 61 odd ones.
+    rows = [(60, movie, 5.0, 1) for movie in (0, 2, 4)] + [(61, m, 5.0, 1) for m in (1, 3, 5)]
+    dataset = Dataset.before(END, frame_table(rows), users=users_table(62), movies=movies_table(40))
+    scores = NeuMF(bundle, dataset).scores(np.array([60, 61]))
+    even, odd = scores[:, 6::2].mean(axis=1), scores[:, 7::2].mean(axis=1)
+    assert even[0] > odd[0]
+    assert odd[1] > even[1]
+
+
+def test_a_new_movie_is_ranked_by_its_genres(task: protocol.Task, bundle: Path) -> None:
+    # Movie rows 40 (even genres) and 41 (odd) came after the training.
+    dataset = Dataset(
+        users=task.dataset.users,
+        movies=movies_table(42),
+        positives=_widened(task.dataset.positives, 42),
+        seen=_widened(task.dataset.seen, 42),
+        until=END,
+    )
+    scores = NeuMF(bundle, dataset).scores(np.arange(60))
+    preference = scores[:, 40] - scores[:, 41]
+    assert preference[0::2].mean() > preference[1::2].mean()
+
+
+def _widened(matrix, n_movies):
+    wider = matrix.copy()
+    wider.resize((matrix.shape[0], n_movies))
+    return wider
+
+
+def test_divergence_names_the_epoch(task: protocol.Task) -> None:
+    with pytest.raises(TrainingError, match=r"loss (nan|inf) in epoch 1 at learning rate"):
+        fitted(task.dataset, replace(CONFIG, learning_rate=1e30))
+
+
+def test_more_dimensions_than_the_data_has() -> None:
+    frame = frame_table([(0, 0, 5.0, 1), (1, 1, 5.0, 1)])
+    dataset = Dataset.before(END, frame, users=users_table(2), movies=movies_table(3))
+    model, _, epochs = fitted(dataset, replace(CONFIG, epochs=1))
+    assert all(torch.isfinite(weight).all() for weight in model.parameters())
+    assert len(epochs) == 1
