@@ -22,8 +22,7 @@ from movie_recommender.errors import InputDataError, MovieRecommenderError
 from movie_recommender.evaluation import protocol
 from movie_recommender.evaluation.run import SEED, frame_of, window_of
 from movie_recommender.events import INSTANT
-from movie_recommender.features import FeatureStore
-from movie_recommender.features.store import Snapshot
+from movie_recommender.features import FeatureStore, Snapshot
 from movie_recommender.ranking import Dataset, Encoding, NeuMF, Popularity
 from movie_recommender.ranking.scorer import CATALOGUE, ENCODING, WEIGHTS
 from movie_recommender.registry import ModelVersion, Registry, write_manifest

@@ -27,7 +27,7 @@ class TrainingConfig:
 
     dim: int = 64
     epochs: int = 16
-    mlp_epochs: int = 3
+    mlp_epochs: int = 2
     """The MLP tower joins for the last epochs; from the start it costs time and adds nothing."""
     block: int = 128
     """Users scored at once."""

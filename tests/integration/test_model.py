@@ -1,0 +1,214 @@
+"""Training, evaluation, gate, promotion and rollback against a real MLflow server."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from movie_recommender import evaluation, events, features, registry, training
+from movie_recommender.errors import NotReadyError, RegistryError
+from movie_recommender.lake import Lake
+from movie_recommender.registry import Registry
+from movie_recommender.settings import Settings
+
+pytestmark = pytest.mark.integration
+
+SUNDAY = datetime(2026, 11, 22, tzinfo=UTC)
+RUN_DATE = SUNDAY.date()
+DAY = timedelta(days=1)
+N_GROUPS, PER_GROUP, N_USERS = 20, 20, 300
+
+
+def likes(*, seed: int = 0, shuffled: bool = False) -> list[tuple[int, int, datetime]]:
+    """(user, movie, time): each user likes movies of one genre; the last three are new."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(N_USERS):
+        group = user % N_GROUPS
+        liked = group * PER_GROUP + rng.permutation(PER_GROUP)[:17]
+        for position, movie in enumerate(liked):
+            age = 1.0 + 0.1 * (17 - position) if position >= 14 else 10.0 + position
+            rows.append((user, int(movie), SUNDAY - age * DAY))
+    if shuffled:
+        movies = rng.permutation([movie for _, movie, _ in rows])
+        rows = [(user, int(movie), at) for (user, _, at), movie in zip(rows, movies, strict=True)]
+    return rows
+
+
+def table(topic: str, rows: Sequence[dict[str, object]]) -> pa.Table:
+    """Events as extraction lands them."""
+    filled = [
+        {
+            "event_id": f"{topic}-{number}",
+            "schema_version": 1,
+            "kafka_topic": topic,
+            "kafka_partition": 0,
+            "kafka_offset": number,
+            "ingestion_time": SUNDAY,
+            "event_date": row["event_time"].date(),  # type: ignore[attr-defined]
+            **row,
+        }
+        for number, row in enumerate(rows)
+    ]
+    return pa.Table.from_pylist(filled, schema=events.lake_schema(topic))
+
+
+def fill(settings: Settings, rows: list[tuple[int, int, datetime]]) -> None:
+    start = SUNDAY - 40 * DAY
+    lake = Lake(settings.data_lake_path)
+    users = [
+        {"event_type": "user", "event_time": start, "user_id": user, "age": 30, "country": "DE"}
+        for user in range(N_USERS)
+    ]
+    movies = [
+        {
+            "event_type": "movie",
+            "event_time": start,
+            "movie_id": movie,
+            "title": f"Movie {movie}",
+            "genres": [f"Genre {movie // PER_GROUP}"],
+        }
+        for movie in range(N_GROUPS * PER_GROUP)
+    ]
+    interactions = [
+        {"event_type": "like", "event_time": at, "user_id": user, "movie_id": movie}
+        for user, movie, at in rows
+    ]
+    for topic, content in (("users", users), ("movies", movies), ("interactions", interactions)):
+        lake.append(topic, table(topic, content), {f"{topic}-0": len(content)})
+
+
+@pytest.fixture
+def model_settings(settings: Settings, mlflow: str, request: pytest.FixtureRequest) -> Settings:
+    """A model of its own for each test, on one MLflow server."""
+    return settings.model_copy(
+        update={
+            "mlflow_tracking_uri": mlflow,
+            "model_name": request.node.name.replace("[", "-").rstrip("]"),
+            "training_epochs": 8,
+        }
+    )
+
+
+@pytest.fixture
+def published(model_settings: Settings) -> Settings:
+    fill(model_settings, likes())
+    features.run(model_settings, as_of=SUNDAY)
+    return model_settings
+
+
+def train(settings: Settings, day: date = RUN_DATE, **options: object) -> training.TrainResult:
+    return training.run(settings, as_of=SUNDAY, run_date=day, **options)  # type: ignore[arg-type]
+
+
+def test_from_no_model_to_production(published: Settings) -> None:
+    monday = RUN_DATE + DAY
+    trained = train(published, monday)
+    assert (trained.version, trained.trained, trained.reason) == (1, True, "no model yet")
+
+    judged = evaluation.run(published, as_of=SUNDAY, version=1)
+    assert judged.gate["passed"], judged.gate["reasons"]
+    assert judged.n_users == N_USERS
+    assert judged.n_positives == 3 * N_USERS
+    low, high = judged.intervals["ndcg_at_10"]
+    assert low < judged.metrics["ndcg_at_10"] < high
+    assert judged.baselines["popularity"]["ndcg_at_10"] < 0.3
+
+    promoted = registry.promote(published, version=1)
+    assert (promoted.version, promoted.previous, promoted.changed) == (1, None, True)
+    again = registry.promote(published, version=1)
+    assert (again.version, again.changed) == (1, False)
+
+
+@pytest.mark.parametrize("days_after_sunday", range(7))
+def test_only_sundays_train(published: Settings, days_after_sunday: int) -> None:
+    first = train(published)
+    day = RUN_DATE + days_after_sunday * DAY
+    later = train(published, day)
+    assert (later.version, later.trained) == (first.version, False)
+    expected = "already trained on snapshot" if days_after_sunday == 0 else "is no training day"
+    assert expected in later.reason
+
+
+def test_force_trains_once_a_request_on_any_day(published: Settings) -> None:
+    tuesday = RUN_DATE + 2 * DAY
+    train(published, tuesday)
+    forced = train(published, tuesday, force=True, request_id="run-1")
+    assert (forced.version, forced.trained, forced.reason) == (2, True, "forced")
+    retried = train(published, tuesday, force=True, request_id="run-1")
+    assert (retried.version, retried.trained) == (2, False)
+
+
+def test_same_snapshot_same_seed_same_weights(published: Settings, tmp_path) -> None:
+    versions = [train(published, force=True, request_id=name).version for name in "ab"]
+    client = Registry(published)
+    first, second = (client.download(v, tmp_path / str(v))[1].files for v in versions)
+    assert first == second
+
+
+def test_shuffled_labels_do_not_pass(model_settings: Settings) -> None:
+    fill(model_settings, likes(shuffled=True))
+    features.run(model_settings, as_of=SUNDAY)
+    version = train(model_settings).version
+    judged = evaluation.run(model_settings, as_of=SUNDAY, version=version)
+    assert not judged.gate["passed"]
+    assert judged.metrics["auc"] < 0.65
+
+
+def test_a_candidate_is_held_against_production(published: Settings) -> None:
+    train(published)
+    registry.promote(published, version=1)
+    worse = published.model_copy(update={"training_epochs": 1, "training_seed": 9})
+    second = train(worse, force=True, request_id="worse").version
+    judged = evaluation.run(published, as_of=SUNDAY, version=second)
+    assert judged.production is not None
+    assert judged.production["version"] == 1
+    assert [reason["rule"] for reason in judged.gate["reasons"]][-1] == "not_worse_than_production"
+    itself = evaluation.run(published, as_of=SUNDAY, version=1)
+    assert itself.production is None
+
+
+def test_evaluating_twice_gives_the_same_numbers(published: Settings) -> None:
+    version = train(published).version
+    assert evaluation.run(published, as_of=SUNDAY, version=version) == evaluation.run(
+        published, as_of=SUNDAY, version=version
+    )
+
+
+def test_rollback_and_what_it_means_for_the_next_run(published: Settings) -> None:
+    train(published)
+    registry.promote(published, version=1)
+    train(published, force=True, request_id="second")
+    registry.promote(published, version=2)
+    back = registry.rollback(published)
+    assert (back.version, back.previous, back.changed) == (1, 2, True)
+    assert Registry(published).by_alias("production").version == 1  # type: ignore[union-attr]
+    # Tomorrow's run doesn't propose what was taken back.
+    assert train(published, RUN_DATE + DAY).version == 1
+    with pytest.raises(RegistryError, match="no earlier production version"):
+        registry.rollback(published)
+    # An operator may change his mind.
+    registry.promote(published, version=2)
+    assert Registry(published).candidate().version == 2
+
+
+def test_a_missing_version_and_a_missing_model_are_named(model_settings: Settings) -> None:
+    with pytest.raises(RegistryError, match="has no version 7"):
+        registry.promote(model_settings, version=7)
+    with pytest.raises(RegistryError, match="no earlier production version"):
+        registry.rollback(model_settings)
+    with pytest.raises(RegistryError, match="has no version yet"):
+        Registry(model_settings).candidate()
+
+
+def test_another_days_store_is_refused(published: Settings) -> None:
+    with pytest.raises(NotReadyError, match="holds the snapshot as of 2026-11-22"):
+        training.run(published, as_of=SUNDAY + DAY, run_date=RUN_DATE)
+
+
+def test_mlflow_down_is_said_with_the_remedy(published: Settings) -> None:
+    down = published.model_copy(update={"mlflow_tracking_uri": "http://127.0.0.1:9"})
+    with pytest.raises(NotReadyError, match=r"MLFLOW_TRACKING_URI=http://127.0.0.1:9"):
+        train(down)
