@@ -1,0 +1,167 @@
+"""Start one run of the DAG and watch it to its end."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from movie_recommender.errors import NotReadyError
+from movie_recommender.local.airflow_api import AirflowApi, Record
+
+DAG_ID = "movie_recommender_pipeline"
+
+TASKS = (
+    "generate_synthetic_data",
+    "extract_events",
+    "compute_features",
+    "train_model",
+    "evaluate_model",
+    "deploy_model_check",
+    "deploy_model",
+    "skip_deploy",
+    "alert_success",
+    "alert_failure",
+    "alert_failure_email",
+)
+"""The pipeline's tasks in its own order."""
+
+_DONE = {"success", "failed"}
+_TROUBLE = {"failed", "up_for_retry"}
+_STYLES = {"success": "green", "running": "yellow", "failed": "red", "up_for_retry": "red"}
+_POLL_S = 0.5
+_SCHEDULED_RUN_S = 5.0
+"""How long the run of the last 02:00 may take to appear after the first un-pause."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run and its task instances in the pipeline's order, as Airflow answers them."""
+
+    run: Record
+    tasks: list[Record]
+
+
+def start_run(
+    api: AirflowApi, *, conf: Record, stack_was_running: bool, say: Callable[[str], None]
+) -> str:
+    """Have exactly one run under way and return its id.
+
+    The first un-pause of the DAG starts the run of the last 02:00 by itself, and only one run may
+    be active: that run is used where `conf` asks for nothing else, and waited for where it does.
+    A run that an earlier, dead stack has left is marked as failed: its tasks are dead, and every
+    step can be repeated.
+    """
+    if not stack_was_running:
+        for run in api.active_runs(DAG_ID):
+            say(f"run {run['dag_run_id']} was left by a stack that ended: marked as failed")
+            api.fail_run(DAG_ID, run["dag_run_id"], "abandoned: the local stack ended")
+    paused = api.is_paused(DAG_ID)
+    api.unpause(DAG_ID)
+    active = api.active_runs(DAG_ID)
+    deadline = time.monotonic() + (_SCHEDULED_RUN_S if paused else 0.0)
+    while not active and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+        active = api.active_runs(DAG_ID)
+    if active and not conf:
+        say(f"following run {active[0]['dag_run_id']}, which is under way")
+        return str(active[0]["dag_run_id"])
+    if active:
+        say(f"run {active[0]['dag_run_id']} is under way: yours starts after it")
+    return api.trigger(DAG_ID, conf)
+
+
+def follow(api: AirflowApi, run_id: str, *, console: Console, timeout_s: float) -> FinishedRun:
+    """Show the run's tasks as their states change; return when it has ended.
+
+    Raises:
+        NotReadyError: it still runs after `timeout_s`; names the unfinished tasks.
+    """
+    deadline = time.monotonic() + timeout_s
+    seen: dict[str, tuple[str | None, int]] = {}
+    with _display(console) as show:
+        while True:
+            run = api.run(DAG_ID, run_id)
+            tasks = in_order(api.tasks(DAG_ID, run_id))
+            for task in changed(tasks, seen):
+                for line in _news(api, run_id, task, live=console.is_terminal):
+                    console.print(line, highlight=False, markup=False)
+            show(tasks)
+            if run["state"] in _DONE:
+                return FinishedRun(run, tasks)
+            if time.monotonic() > deadline:
+                open_tasks = [t["task_id"] for t in tasks if t["end_date"] is None and t["state"]]
+                message = (
+                    f"Run {run_id} still runs after {timeout_s / 60:.0f} min (unfinished: "
+                    f"{', '.join(open_tasks) or 'all'}). It goes on; look at {api.url}, or give "
+                    "it longer with --timeout."
+                )
+                raise NotReadyError(message)
+            time.sleep(_POLL_S)
+
+
+def in_order(tasks: list[Record]) -> list[Record]:
+    """The task instances in the pipeline's order; unknown ones last."""
+    place = {task_id: number for number, task_id in enumerate(TASKS)}
+    return sorted(tasks, key=lambda task: place.get(task["task_id"], len(place)))
+
+
+def changed(tasks: list[Record], seen: dict[str, tuple[str | None, int]]) -> Iterator[Record]:
+    """The tasks whose state or try differs from `seen`, which is brought up to date."""
+    for task in tasks:
+        now = (task["state"], task["try_number"])
+        if task["state"] is not None and seen.get(task["task_id"]) != now:
+            seen[task["task_id"]] = now
+            yield task
+
+
+def seconds_of(task: Record) -> float | None:
+    """How long the task ran, or has run so far; None before it started."""
+    if task["start_date"] is None:
+        return None
+    end = task["end_date"]
+    ended = datetime.fromisoformat(end) if end else datetime.now(UTC)
+    return max(0.0, (ended - datetime.fromisoformat(task["start_date"])).total_seconds())
+
+
+def task_table(tasks: list[Record]) -> Table:
+    """Task, state, seconds and try."""
+    table = Table("task", "state", "seconds", "try", box=None, pad_edge=False)
+    for task in tasks:
+        state = task["state"] or "-"
+        seconds = seconds_of(task)
+        table.add_row(
+            task["task_id"],
+            f"[{_STYLES.get(state, 'dim')}]{state}",
+            "" if seconds is None else f"{seconds:.1f}",
+            str(task["try_number"] or ""),
+        )
+    return table
+
+
+def _news(api: AirflowApi, run_id: str, task: Record, *, live: bool) -> Iterator[str]:
+    """Lines to print about a task's new state."""
+    state = task["state"]
+    if not live and state not in {"scheduled", "queued"}:
+        seconds = seconds_of(task)
+        took = f" after {seconds:.1f} s" if seconds and task["end_date"] else ""
+        yield f"{task['task_id']}: {state}{took}"
+    if state in _TROUBLE:
+        errors = api.errors(DAG_ID, run_id, task["task_id"], task["try_number"])
+        yield f"{task['task_id']}: {errors[-1] if errors else 'see its log'}"
+    if state == "up_for_retry":
+        yield f"{task['task_id']}: Airflow tries again 5 minutes after the failure"
+
+
+@contextmanager
+def _display(console: Console) -> Iterator[Callable[[list[Record]], None]]:
+    """A table that is drawn anew in place, where a person watches; else nothing."""
+    if not console.is_terminal:
+        yield lambda tasks: None  # noqa: ARG005 - the lines of `_news` say it
+        return
+    with Live(console=console, refresh_per_second=4) as live:
+        yield lambda tasks: live.update(task_table(tasks))

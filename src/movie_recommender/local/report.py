@@ -1,0 +1,115 @@
+"""What a run did: `var/run_report.json` and the closing lines in the terminal."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from movie_recommender.local.follow import DAG_ID, FinishedRun, seconds_of, task_table
+
+Report = dict[str, Any]
+
+
+def build(
+    finished: FinishedRun,
+    *,
+    results: Mapping[str, Any],
+    notifications: list[dict[str, Any]],
+    urls: Mapping[str, str | None],
+) -> Report:
+    """The report; every key is there, null where its task didn't run.
+
+    Args:
+        finished: the run.
+        results: what each task returned, by task id.
+        notifications: what was sent to Slack and by mail during the run.
+        urls: where `airflow`, `mlflow` and `serving` answer.
+    """
+    seconds = {task["task_id"]: seconds_of(task) for task in finished.tasks}
+    extracted = results.get("extract_events") or {}
+    built = results.get("compute_features") or {}
+    evaluated = results.get("evaluate_model") or {}
+    totals = extracted.get("totals") or {}
+    return {
+        "dag_id": DAG_ID,
+        "run_id": finished.run["dag_run_id"],
+        "state": finished.run["state"],
+        "seconds": seconds_of(finished.run),
+        "tasks": {
+            task["task_id"]: {
+                "state": task["state"],
+                "seconds": seconds[task["task_id"]],
+                "try_number": task["try_number"],
+            }
+            for task in finished.tasks
+        },
+        "lake": {
+            "version": (extracted.get("lake_versions") or {}).get("interactions"),
+            "interactions": totals.get("interactions"),
+            "dead_letters": totals.get("dead_letters"),
+        },
+        "features": {
+            "snapshot_id": built.get("snapshot_id"),
+            "seconds": seconds.get("compute_features"),
+        },
+        "metrics": evaluated.get("metrics") or {},
+        "gate": evaluated.get("gate") or {"passed": None, "reasons": []},
+        "model": _model(results),
+        "notifications": notifications,
+        "urls": dict(urls),
+    }
+
+
+def _model(results: Mapping[str, Any]) -> Report:
+    deployed = results.get("deploy_model")
+    if deployed:
+        return {"name": deployed["name"], "version": deployed["version"], "alias": "production"}
+    trained = results.get("train_model") or {}
+    return {"name": None, "version": trained.get("version"), "alias": None}
+
+
+def write(path: Path, report: Report) -> None:
+    """Put the report in place of the last one, whole."""
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(report, indent=2) + "\n")
+    temporary.replace(path)
+
+
+def render(report: Report, finished: FinishedRun, console: Console) -> None:
+    """The closing table and lines."""
+    console.print()
+    console.print(task_table(finished.tasks))
+    console.print()
+    lake = report["lake"]
+    _line(console, "lake", _counted(lake["interactions"], "interactions"))
+    _line(console, "", _counted(lake["dead_letters"], "dead letters"))
+    _line(console, "features", f"snapshot {report['features']['snapshot_id'] or '-'}")
+    for name, value in report["metrics"].items():
+        _line(console, "metrics" if name == "auc" else "", f"{name} {value:.4f}")
+    _gate(report["gate"], console)
+    model = report["model"]
+    alias = f" is {model['alias']}" if model["alias"] else ""
+    _line(console, "model", f"version {model['version'] or '-'}{alias}")
+    for name, url in report["urls"].items():
+        if url:
+            _line(console, name, url)
+    _line(console, "run", f"{report['state']} in {report['seconds'] or 0:.0f} s")
+
+
+def _gate(gate: Mapping[str, Any], console: Console) -> None:
+    verdict = {True: "passed", False: "not passed", None: "-"}[gate["passed"]]
+    _line(console, "gate", verdict)
+    for reason in gate["reasons"]:
+        if not reason["passed"]:
+            value = "missing" if reason["value"] is None else f"{reason['value']:.4f}"
+            _line(console, "", f"{reason['rule']}: {value}, needed {reason['threshold']}")
+
+
+def _counted(count: int | None, what: str) -> str:
+    return f"{'-' if count is None else f'{count:,}'} {what}"
+
+
+def _line(console: Console, name: str, text: str) -> None:
+    console.print(f"{name:10}{text}", markup=False, highlight=False, soft_wrap=True)

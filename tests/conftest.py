@@ -1,0 +1,68 @@
+"""Real servers for the tests, each started at most once a session, and only when asked for."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from movie_recommender.local import broker, mlflow_server, ports, process
+from movie_recommender.settings import Settings, load_settings
+
+_REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap servers of a real broker."""
+    directory = tmp_path_factory.mktemp("kafka")
+    jars = broker.install(_REPOSITORY / "var" / "cache" / "kafka")
+    port = ports.choose(0)
+    controller = ports.choose(0, taken=frozenset({port}))
+    started = broker.start(
+        jars, directory, port=port, controller_port=controller, mark=str(directory)
+    )
+    servers = f"{ports.LOOPBACK}:{port}"
+    try:
+        process.wait_until(
+            lambda: broker.answers(servers),
+            started,
+            name="Kafka",
+            log=directory / broker.LOG,
+            timeout_s=60,
+        )
+        yield servers
+    finally:
+        process.end(str(directory), grace_s=5)
+
+
+@pytest.fixture(scope="session")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a real MLflow server."""
+    directory = tmp_path_factory.mktemp("mlflow")
+    port = ports.choose(0)
+    started = mlflow_server.start(directory, port=port, mark=str(directory))
+    url = f"http://{ports.LOOPBACK}:{port}"
+    try:
+        process.wait_until(
+            lambda: mlflow_server.answers(url),
+            started,
+            name="MLflow",
+            log=directory / mlflow_server.LOG,
+            timeout_s=120,
+        )
+        yield url
+    finally:
+        process.end(str(directory), grace_s=5)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, kafka: str) -> Settings:
+    """Settings whose topics and paths are the test's own."""
+    return load_settings(
+        kafka_bootstrap_servers=kafka,
+        kafka_topic_prefix=f"t{uuid.uuid4().hex[:8]}.",
+        kafka_timeout_s=20.0,
+        data_lake_path=str(tmp_path / "lake"),
+        feature_store_path=tmp_path / "features" / "feature_store.duckdb",
+    )
