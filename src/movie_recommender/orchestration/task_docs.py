@@ -1,0 +1,102 @@
+"""The page that Airflow's UI shows for each task: what it reads, commits, and how to run it."""
+
+from movie_recommender.orchestration.sla import TASK_SLAS, in_words
+
+
+def _page(task_id: str, text: str) -> str:
+    sla = TASK_SLAS.get(task_id)
+    limit = in_words(sla) if sla else "none of its own; the run's SLA counts"
+    return f"{text.strip()}\n\n**SLA:** {limit}\n"
+
+
+_PAGES = {
+    "generate_synthetic_data": """
+Sends the events of the day before the run's date (UTC) to Kafka.
+
+**Reads:** `DATA_SOURCE`: `synthetic` simulates the day (the first time with a history),
+`movielens` replays `MOVIELENS_PATH`, `none` sends nothing because a real application does.
+**Commits:** messages in the topics `users`, `movies`, `interactions`.
+**Rerun, kill:** the same day gives the same event ids; extraction drops what comes twice.
+**Exit codes:** 1 failed, 2 wrong setting or input; none of them means *skipped*.
+**By hand:** `python -m movie_recommender.simulation daily --date YYYY-MM-DD`
+""",
+    "extract_events": """
+Moves what is new in Kafka into the data lake, each event once.
+
+**Reads:** the three topics, from the offsets that the lake holds.
+**Commits:** one Delta commit a table, rows and offsets together; invalid messages with their
+reason in `dead_letters`.
+**Rerun, kill:** goes on from the last commit; nothing is lost or doubled.
+**By hand:** `movie-recommender extract`
+""",
+    "compute_features": """
+Builds the feature store as of midnight UTC at the start of the run's date.
+
+**Reads:** exactly the lake versions that `extract_events` reported.
+**Commits:** the DuckDB file at `FEATURE_STORE_PATH`, by an atomic rename.
+**Rerun, kill:** the same inputs give the same snapshot, which is then reused; a killed build
+leaves the old file.
+**By hand:** `movie-recommender features`
+""",
+    "train_model": """
+Trains NeuMF on Sundays (the run's date, UTC), with `{"force_train": true}`, or when there is no
+model at all; on other days hands on the newest candidate or the production model.
+
+**Reads:** the feature store's training frame.
+**Commits:** an MLflow run and, as the last act, a model version.
+**Rerun, kill:** the same snapshot isn't trained on twice; a killed training registers nothing.
+**By hand:** `movie-recommender train`
+""",
+    "evaluate_model": """
+Measures the version of `train_model` on the newest days and decides at the gate.
+
+**Reads:** the feature store, the model, the model in production.
+**Commits:** metrics and report in MLflow; nothing that serves changes.
+**Rerun, kill:** measures again, with the same numbers.
+**By hand:** `movie-recommender evaluate --version VERSION`
+""",
+    "deploy_model_check": """
+Follows the gate: to `deploy_model` if every rule held, else to `skip_deploy`. Each rule with its
+value and threshold stands in the log and in the Slack message.
+
+**Reads:** the result of `evaluate_model`. **Commits:** nothing. **Rerun, kill:** same decision.
+**By hand:** the gate's decision is printed by `movie-recommender evaluate --version VERSION`
+""",
+    "deploy_model": """
+Puts the evaluated version into production.
+
+**Reads:** the version of `train_model`.
+**Commits:** the MLflow aliases `previous`, then `production`.
+**Rerun, kill:** promoting what is in production changes nothing.
+**By hand:** `movie-recommender promote VERSION`; the way back: `movie-recommender rollback`
+""",
+    "skip_deploy": """
+The gate said no: production stays as it is. The reasons are in the log of `deploy_model_check`
+and in the Slack message.
+
+**Reads, commits:** nothing.
+**By hand:** to promote in spite of it: `movie-recommender promote VERSION`
+""",
+    "alert_success": """
+Tells Slack that the run succeeded: model version, gate, metrics.
+
+**Without a Slack connection** it is *skipped* and the message is in its log; if Slack refuses,
+it is retried, then fails, and a mail says so. **Rerun:** sends the message again.
+**By hand:** clear the task in Airflow.
+""",
+    "alert_failure": """
+Tells Slack which tasks of a failed run failed, with links to their logs; skipped when none has.
+
+**Without a Slack connection** it is *skipped* and the message is in its log.
+**Rerun:** sends the message again. **By hand:** clear the task in Airflow.
+""",
+    "alert_failure_email": """
+The same as `alert_failure` by e-mail, to `ALERT_EMAIL`; retried by itself, whatever Slack does.
+
+**Without an SMTP connection** it is *skipped* and the mail is in its log.
+**Rerun:** sends the mail again. **By hand:** clear the task in Airflow.
+""",
+}
+
+DOCS = {task_id: _page(task_id, text) for task_id, text in _PAGES.items()}
+"""Markdown by task id."""
