@@ -54,9 +54,9 @@ def run(
     say: Callable[[str], None] = lambda text: console.print(text, markup=False, highlight=False)  # noqa: E731
     options.var.mkdir(parents=True, exist_ok=True)
     stack = Stack(options.var, options.dags, given)
-    with _alone(options.var), _terminable():
+    with alone(options.var), _terminable():
         try:
-            environment = world_of(settings).environment(options.var, settings)
+            environment = world_of(settings).environment(options.var, settings, given)
             endpoints = stack.up(settings, environment, say=say)
             succeeded = _one_run(stack, endpoints, options, console, say)
         except (KeyboardInterrupt, MovieRecommenderError):
@@ -123,7 +123,12 @@ def _sent_since(messages: Path, began: datetime) -> list[dict[str, Any]]:
     return [message for message in sent if datetime.fromisoformat(message["time"]) >= began]
 
 
-def _alone(var: Path) -> AbstractContextManager[object]:
+def alone(var: Path) -> AbstractContextManager[object]:
+    """Hold `var` for this process; the kernel lets go of it when the process dies.
+
+    Raises:
+        ConfigurationError: another process holds it.
+    """
     lock = filelock.FileLock(var / "run.lock", timeout=0)
     try:
         return lock.acquire()

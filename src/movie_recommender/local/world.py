@@ -4,6 +4,7 @@ The default world has the plain names; any other size, seed or source gets its o
 feature store and model, side by side in the same servers.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,17 +21,22 @@ class World:
     source: dict[str, str]
     """Environment variables that choose the source."""
 
-    def environment(self, var: Path, settings: Settings) -> dict[str, str]:
-        """The settings of this world, with its data below `var`."""
+    def environment(
+        self, var: Path, settings: Settings, given: Mapping[str, str]
+    ) -> dict[str, str]:
+        """The settings of this world, its data below `var` where `given` names no other place."""
         home = var.resolve() / self.name
         prefix = "" if self.name == DEFAULT else f"{self.name}."
         suffix = "" if self.name == DEFAULT else f"-{self.name}"
+        places = {
+            "DATA_LAKE_PATH": str(home / "lake"),
+            "FEATURE_STORE_PATH": str(home / "features" / "feature_store.duckdb"),
+        }
         return {
             **self.source,
             "KAFKA_TOPIC_PREFIX": f"{settings.kafka_topic_prefix}{prefix}",
             "MODEL_NAME": f"{settings.model_name}{suffix}",
-            "DATA_LAKE_PATH": str(home / "lake"),
-            "FEATURE_STORE_PATH": str(home / "features" / "feature_store.duckdb"),
+            **{name: given.get(name, place) for name, place in places.items()},
         }
 
 

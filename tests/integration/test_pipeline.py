@@ -1,0 +1,186 @@
+"""The real DAG on the real stack, as `make run` drives it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from movie_recommender.lake import Lake
+from movie_recommender.local import process
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+WORK = (
+    "generate_synthetic_data",
+    "extract_events",
+    "compute_features",
+    "train_model",
+    "evaluate_model",
+    "deploy_model_check",
+)
+
+
+@dataclass
+class Stack:
+    """A stack in a directory of its own, driven by the command behind `make run`."""
+
+    var: Path
+
+    def call(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "movie_recommender.local", *arguments]
+        # The suite's own Airflow settings are not the stack's.
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
+        return subprocess.run(
+            [*command, "--var", str(self.var)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**inherited, **environment},
+            timeout=600,
+        )
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        small = ("--users", "600", "--movies", "400", "--history-days", "20")
+        return self.call("run", *small, *arguments, **environment)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.var / "run_report.json").read_text())
+        return content
+
+    @property
+    def lake(self) -> Lake:
+        (path,) = self.var.glob("synthetic*/lake")
+        return Lake(str(path))
+
+    def event_ids(self) -> list[str]:
+        table = self.lake.dataset("interactions").to_table(columns=["event_id"])
+        return sorted(table["event_id"].to_pylist())
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("stack"))
+    yield stack
+    stack.call("stop")
+    assert _servers(stack) == []
+
+
+@pytest.fixture(scope="module")
+def first(stack: Stack) -> dict[str, Any]:
+    done = stack.run()
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return stack.report
+
+
+def test_from_events_to_a_verdict(first: Mapping[str, Any]) -> None:
+    assert first["state"] == "success"
+    states = {task: entry["state"] for task, entry in first["tasks"].items()}
+    assert {states[task] for task in WORK} == {"success"}
+    branch = (
+        ("deploy_model", "skip_deploy")
+        if first["gate"]["passed"]
+        else ("skip_deploy", "deploy_model")
+    )
+    assert (states[branch[0]], states[branch[1]]) == ("success", "skipped")
+    assert states["alert_success"] == "success"
+    assert {states["alert_failure"], states["alert_failure_email"]} == {"skipped"}
+
+
+def test_the_report_is_complete(first: Mapping[str, Any]) -> None:
+    assert first["lake"]["interactions"] > 10_000
+    assert first["features"]["snapshot_id"]
+    assert {"auc", "ndcg_at_10", "hit_rate_at_10"} <= set(first["metrics"])
+    assert [reason["rule"] for reason in first["gate"]["reasons"]][:3] == [
+        "auc",
+        "ndcg_at_10",
+        "hit_rate_at_10",
+    ]
+    assert first["model"]["version"] == 1
+    assert all(
+        entry["seconds"] is not None
+        for entry in first["tasks"].values()
+        if entry["state"] == "success"
+    )
+
+
+def test_success_is_told_to_slack_once(first: Mapping[str, Any]) -> None:
+    (message,) = first["notifications"]
+    assert message["channel"] == "slack"
+    assert "movie_recommender_pipeline" in message["text"]
+    assert first["run_id"] in message["text"]
+
+
+def test_the_same_day_again_changes_nothing(stack: Stack, first: Mapping[str, Any]) -> None:
+    before = stack.event_ids()
+    done = stack.run()
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert "runs already" in done.stdout
+    again = stack.report
+    assert again["run_id"] != first["run_id"]
+    assert stack.event_ids() == before
+    assert len(set(before)) == len(before)
+    assert again["lake"]["interactions"] == first["lake"]["interactions"]
+    assert again["features"]["snapshot_id"] == first["features"]["snapshot_id"]
+    assert again["model"]["version"] == first["model"]["version"]
+    assert again["metrics"] == first["metrics"]
+
+
+def test_after_kill_9_of_servers_and_of_make_run_itself(
+    stack: Stack, first: Mapping[str, Any]
+) -> None:
+    before = stack.event_ids()
+    for server in _servers(stack):
+        if "kafka.Kafka" in " ".join(server.cmdline()) or "scheduler" in " ".join(server.cmdline()):
+            server.send_signal(signal.SIGKILL)
+    done = stack.run("--force-train")
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert "was not well, started anew" in done.stdout
+    assert stack.event_ids() == before
+    assert stack.report["model"]["version"] == 2
+
+
+def test_a_failing_task_is_named_in_slack_and_mail(
+    stack: Stack, first: Mapping[str, Any], tmp_path: Path
+) -> None:
+    blocked = tmp_path / "a_file"
+    blocked.write_text("")
+    done = stack.run(FEATURE_STORE_PATH=str(blocked / "feature_store.duckdb"))
+    assert done.returncode == 1
+    failed = stack.report
+    assert failed["state"] == "failed"
+    states = {task: entry["state"] for task, entry in failed["tasks"].items()}
+    assert states["extract_events"] == "success"
+    assert states["compute_features"] == "failed"
+    assert failed["tasks"]["compute_features"]["try_number"] == 1  # a retry could not help
+    assert states["train_model"] == "upstream_failed"
+    assert "FEATURE_STORE_PATH" in done.stdout
+    channels = {message["channel"]: message for message in failed["notifications"]}
+    assert set(channels) == {"slack", "mail"}
+    assert len(failed["notifications"]) == 2
+    for message in channels.values():
+        assert "compute_features" in message["text"]
+        assert failed["run_id"] in message["text"]
+        assert "train_model" not in message["text"]
+    assert channels["mail"]["to"] == ["ml-platform-alerts@example.com"]
+
+
+def test_a_missing_movielens_folder_starts_nothing(tmp_path: Path) -> None:
+    other = Stack(tmp_path / "var")
+    done = other.call("run", "--movielens", str(tmp_path / "no-such-folder"))
+    assert done.returncode == 2
+    assert "no-such-folder" in done.stderr
+    assert _servers(other) == []
+
+
+def _servers(stack: Stack) -> list[psutil.Process]:
+    names = ("kafka", "mlflow", "sink", "airflow")
+    return [found for name in names for found in process.running(f"{stack.var.resolve()}#{name}")]

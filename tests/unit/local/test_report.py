@@ -1,0 +1,78 @@
+import io
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from movie_recommender.local import report
+from movie_recommender.local.follow import TASKS, FinishedRun
+
+KEYS = {
+    "dag_id", "run_id", "state", "seconds", "tasks", "lake", "features", "metrics", "gate",
+    "model", "notifications", "urls",
+}  # fmt: skip
+URLS = {"airflow": "http://a", "mlflow": "http://m", "serving": None}
+RESULTS = {
+    "extract_events": {
+        "lake_versions": {"interactions": 4},
+        "totals": {"interactions": 1000, "dead_letters": 2},
+    },
+    "compute_features": {"snapshot_id": "abc"},
+    "train_model": {"version": 3},
+    "evaluate_model": {
+        "metrics": {"auc": 0.9, "ndcg_at_10": 0.6, "hit_rate_at_10": 0.8},
+        "gate": {"passed": True, "reasons": []},
+    },
+    "deploy_model": {"name": "movie-recommender", "version": 3, "previous": 2, "changed": True},
+}
+
+
+def finished(state: str = "success") -> FinishedRun:
+    times = {"start_date": "2026-11-23T02:00:00Z", "end_date": "2026-11-23T02:00:10Z"}
+    tasks = [{"task_id": name, "state": "success", "try_number": 1, **times} for name in TASKS]
+    return FinishedRun({"dag_run_id": "run-1", "state": state, **times}, tasks)
+
+
+def test_a_whole_run() -> None:
+    content = report.build(finished(), results=RESULTS, notifications=[], urls=URLS)
+    assert set(content) == KEYS
+    assert content["lake"] == {"version": 4, "interactions": 1000, "dead_letters": 2}
+    assert content["features"] == {"snapshot_id": "abc", "seconds": 10.0}
+    assert content["model"] == {"name": "movie-recommender", "version": 3, "alias": "production"}
+    assert content["tasks"]["train_model"] == {"state": "success", "seconds": 10.0, "try_number": 1}
+
+
+def test_a_model_that_was_not_deployed_has_no_alias() -> None:
+    results = {name: value for name, value in RESULTS.items() if name != "deploy_model"}
+    content = report.build(finished(), results=results, notifications=[], urls=URLS)
+    assert content["model"] == {"name": None, "version": 3, "alias": None}
+
+
+def test_a_run_that_failed_at_once_has_every_key() -> None:
+    content = report.build(finished("failed"), results={}, notifications=[], urls=URLS)
+    assert set(content) == KEYS
+    assert content["lake"] == {"version": None, "interactions": None, "dead_letters": None}
+    assert content["gate"] == {"passed": None, "reasons": []}
+    report.render(content, finished("failed"), Console(file=io.StringIO()))
+
+
+def test_the_report_is_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "run_report.json"
+    path.write_text("old")
+    report.write(path, {"state": "success"})
+    assert json.loads(path.read_text()) == {"state": "success"}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_closing_lines_say_what_failed() -> None:
+    gate = {
+        "passed": False,
+        "reasons": [{"rule": "auc", "value": 0.7, "threshold": 0.75, "passed": False}],
+    }
+    results = RESULTS | {"evaluate_model": {"metrics": {"auc": 0.7}, "gate": gate}}
+    content = report.build(finished(), results=results, notifications=[], urls=URLS)
+    output = io.StringIO()
+    report.render(content, finished(), Console(file=output, width=120))
+    assert "auc: 0.7000, needed 0.75" in output.getvalue()
+    assert "1,000 interactions" in output.getvalue()
+    assert "http://m" in output.getvalue()

@@ -1,0 +1,165 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from movie_recommender.errors import ConfigurationError
+from movie_recommender.settings import Settings, alert_contacts, describe, load_settings
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_without_an_environment_the_promised_defaults_hold() -> None:
+    settings = load_settings()
+    assert settings.kafka_bootstrap_servers == "localhost:9092"
+    assert settings.data_lake_path == "/data/events"
+    assert settings.feature_store_path == Path("/data/features/feature_store.duckdb")
+    assert settings.mlflow_tracking_uri == "http://localhost:5000"
+    assert settings.data_source == "synthetic"
+    assert settings.engine == "duckdb"
+    assert settings.alert_email == "ml-platform-alerts@example.com"
+    thresholds = (
+        settings.gate_min_auc,
+        settings.gate_min_ndcg_at_10,
+        settings.gate_min_hit_rate_at_10,
+    )
+    assert thresholds == (0.75, 0.50, 0.40)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092, b:9093", "a:9092,b:9093"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "[::1]:9092", "[::1]:9092"),
+        ("KAFKA_TOPIC_PREFIX", "team-a.", "team-a."),
+        ("KAFKA_SECURITY_PROTOCOL", "SASL_SSL", "SASL_SSL"),
+        ("DATA_LAKE_PATH", "s3://bucket/prefix", "s3://bucket/prefix"),
+        ("DATA_LAKE_PATH", "gs://bucket/prefix", "gs://bucket/prefix"),
+        ("DATA_LAKE_PATH", "relative/lake", "relative/lake"),
+        ("MLFLOW_TRACKING_URI", "https://mlflow.example.com/", "https://mlflow.example.com"),
+        ("GATE_MIN_AUC", "1", 1.0),
+        ("GATE_MIN_AUC", "0", 0.0),
+        ("DATA_SOURCE", "none", "none"),
+        ("MOVIELENS_PATH", "data/ml-1m", Path("data/ml-1m")),
+        ("SIMULATION_HISTORY_DAYS", "0", 0),
+        ("TRAINING_THREADS", "0", 0),
+    ],
+)
+def test_a_right_value_is_taken(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: object
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert getattr(load_settings(), variable.lower()) == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "allowed"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "localhost", "HOST:PORT"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "localhost:0", "HOST:PORT"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "localhost:65536", "HOST:PORT"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka://localhost:9092", "HOST:PORT"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,", "HOST:PORT"),
+        ("KAFKA_TOPIC_PREFIX", "a/b", "letters, digits"),
+        ("KAFKA_TOPIC_PREFIX", "x" * 101, "at most 100"),
+        ("KAFKA_TIMEOUT_S", "0", "greater than 0"),
+        ("KAFKA_TIMEOUT_S", "soon", "number"),
+        ("KAFKA_TIMEOUT_S", "nan", "3600|greater than 0"),
+        ("KAFKA_SECURITY_PROTOCOL", "TLS", "'SASL_SSL'"),
+        ("KAFKA_SASL_MECHANISM", "GSSAPI", "'SCRAM-SHA-512'"),
+        ("DATA_LAKE_PATH", "hdfs://name/lake", "s3://BUCKET/PREFIX"),
+        ("MLFLOW_TRACKING_URI", "localhost:5000", "http://HOST:PORT"),
+        ("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db", "http://HOST:PORT"),
+        ("MLFLOW_TIMEOUT_S", "601", "less than or equal to 600"),
+        ("MODEL_NAME", "a model", "pattern"),
+        ("DATA_SOURCE", "kafka", "'movielens'"),
+        ("ENGINE", "pandas", "'duckdb'"),
+        ("SIMULATION_USERS", "0", "greater than or equal to 1"),
+        ("SIMULATION_USERS", "6e3.5", "integer"),
+        ("SIMULATION_SEED", "-1", "greater than or equal to 0"),
+        ("GATE_MIN_AUC", "1.01", "less than or equal to 1"),
+        ("GATE_MIN_AUC", "75%", "number"),
+        ("GATE_MIN_NDCG_AT_10", "-0.1", "greater than or equal to 0"),
+        ("GATE_MIN_HIT_RATE_AT_10", "nan", "than or equal to [01]"),
+        ("EVALUATION_WINDOW_DAYS", "0", "greater than or equal to 1"),
+        ("TRAINING_EPOCHS", "0", "greater than or equal to 1"),
+        ("ALERT_EMAIL", "ml-platform-alerts", "pattern"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, allowed: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=allowed) as caught:
+        load_settings()
+    first, *_, last = str(caught.value).splitlines()
+    assert first.startswith(f"{variable}={value!r}: ")
+    assert last == "Correct the environment variable and run again."
+
+
+def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATE_MIN_AUC", "2")
+    monkeypatch.setenv("DATA_SOURCE", "kafka")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert "GATE_MIN_AUC='2': " in str(caught.value)
+    assert "DATA_SOURCE='kafka': " in str(caught.value)
+
+
+def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "")
+    monkeypatch.setenv("MOVIELENS_PATH", "")
+    settings = load_settings()
+    assert settings.kafka_bootstrap_servers == "localhost:9092"
+    assert settings.movielens_path is None
+
+
+def test_an_override_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMULATION_USERS", "7")
+    assert load_settings(simulation_users=8).simulation_users == 8
+
+
+def test_settings_cannot_be_changed_after_the_door() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        load_settings().gate_min_auc = 0.1  # type: ignore[misc]
+
+
+def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "hunter2")
+    monkeypatch.setenv("KAFKA_SSL_KEY_PASSWORD", "hunter3")
+    settings = load_settings()
+    shown = f"{describe(settings)} {settings!r} {settings}"
+    assert "hunter" not in shown
+    assert settings.kafka_sasl_password is not None
+    assert settings.kafka_sasl_password.get_secret_value() == "hunter2"
+
+
+def test_a_wrong_secret_is_named_but_not_shown() -> None:
+    with pytest.raises(ConfigurationError, match=r"^KAFKA_SASL_PASSWORD=\(hidden\): ") as caught:
+        load_settings(kafka_sasl_password=["hunter2"])
+    assert "hunter2" not in str(caught.value)
+
+
+def test_describe_names_every_variable() -> None:
+    shown = describe(load_settings())
+    assert set(shown) == {name.upper() for name in Settings.model_fields}
+    assert shown["DATA_SOURCE"] == "synthetic"
+
+
+def test_alerts_know_where_to_go_even_when_the_settings_are_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GATE_MIN_AUC", "high")
+    monkeypatch.setenv("ALERT_EMAIL", "night-shift@example.com")
+    contacts = alert_contacts()
+    assert contacts.alert_email == "night-shift@example.com"
+    assert (contacts.slack_conn_id, contacts.smtp_conn_id) == ("slack_default", "smtp_default")
+
+
+def test_an_empty_alert_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALERT_EMAIL", "")
+    assert alert_contacts().alert_email == "ml-platform-alerts@example.com"
