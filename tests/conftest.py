@@ -20,7 +20,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = ports.choose(0)
     controller = ports.choose(0, taken=frozenset({port}))
     started = broker.start(
-        jars, directory, port=port, controller_port=controller, mark=str(directory)
+        jars, directory, port=port, controller_port=controller, pidfile=directory / "pid"
     )
     servers = f"{ports.LOOPBACK}:{port}"
     try:
@@ -33,7 +33,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
         yield servers
     finally:
-        process.end(str(directory), grace_s=5)
+        process.end(directory / "pid", grace_s=5)
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a real MLflow server."""
     directory = tmp_path_factory.mktemp("mlflow")
     port = ports.choose(0)
-    started = mlflow_server.start(directory, port=port, mark=str(directory))
+    started = mlflow_server.start(directory, port=port, pidfile=directory / "pid")
     url = f"http://{ports.LOOPBACK}:{port}"
     try:
         process.wait_until(
@@ -53,7 +53,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
         yield url
     finally:
-        process.end(str(directory), grace_s=5)
+        process.end(directory / "pid", grace_s=5)
 
 
 @pytest.fixture

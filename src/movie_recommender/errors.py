@@ -7,7 +7,7 @@ MovieRecommenderError
 ├── NotReadyError          a server or a file isn't there (yet): start it; a retry can help
 │   └── StorageError       the disk or bucket refused: free space or grant access; a retry can help
 ├── ConcurrentWriteError   another run was faster: run again, it goes on from that run's result
-├── TrainingError          the training diverged: look at the named epoch; no candidate was registered
+├── TrainingError          the training diverged: look at the named epoch; nothing was registered
 └── RegistryError          the model registry lacks what was asked for, or a bundle is damaged
 
 Every message says what happened, where, the value against what was expected, and the remedy.

@@ -1,16 +1,18 @@
 """Shared Kafka plumbing: client configuration, topics, and a broker check with a clear error."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from movie_recommender.errors import NotReadyError
 from movie_recommender.settings import Settings
 
 
-def client_config(settings: Settings, **extra: object) -> dict[str, object]:
-    """librdkafka's configuration for any client: brokers, security, bounded waits.
+def client_config(settings: Settings, **extra: Any) -> dict[str, Any]:
+    """Configuration for any client of librdkafka: brokers, security, bounded waits.
 
     Args:
         settings: the process's settings.
@@ -25,7 +27,7 @@ def client_config(settings: Settings, **extra: object) -> dict[str, object]:
         "ssl.key.location": settings.kafka_ssl_key_location,
         "ssl.key.password": _secret(settings.kafka_ssl_key_password),
     }
-    config: dict[str, object] = {
+    config: dict[str, Any] = {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
         "security.protocol": settings.kafka_security_protocol,
         # librdkafka logs each failed connection to stderr; our errors say it once, with a remedy.
@@ -57,9 +59,9 @@ def partitions(settings: Settings) -> Mapping[str, int]:
         metadata = admin.list_topics(timeout=settings.kafka_timeout_s)
     except KafkaException as error:
         message = (
-            f"No Kafka broker answers at KAFKA_BOOTSTRAP_SERVERS={settings.kafka_bootstrap_servers} "
-            f"within {settings.kafka_timeout_s:g} s ({error.args[0].str()}). "
-            "Start the broker or correct the variable, then run again."
+            "No Kafka broker answers at KAFKA_BOOTSTRAP_SERVERS="
+            f"{settings.kafka_bootstrap_servers} within {settings.kafka_timeout_s:g} s "
+            f"({error.args[0].str()}). Start the broker or correct the variable, then run again."
         )
         raise NotReadyError(message) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
@@ -94,6 +96,7 @@ def ensure_topics(settings: Settings, topics: Mapping[str, int], **config: str) 
                 continue
             message = (
                 f"The broker at {settings.kafka_bootstrap_servers} refuses to create topic "
-                f"{name!r}: {error.args[0].str()}. Create it by hand or grant the right, then run again."
+                f"{name!r}: {error.args[0].str()}. Create it by hand or grant the right, then run "
+                "again."
             )
             raise NotReadyError(message) from error

@@ -27,7 +27,7 @@ def sink(tmp_path: Path):
         *(sys.executable, "-m", "movie_recommender.local.sink"),
         *("--directory", tmp_path, "--http-port", str(http), "--smtp-port", str(smtp)),
     ]
-    child = process.start(command, mark=str(tmp_path), log=log, env=os.environ, cwd=tmp_path)
+    child = process.start(command, pidfile=tmp_path / "pid", log=log, env=os.environ, cwd=tmp_path)
 
     def answers() -> bool:
         try:
@@ -39,7 +39,7 @@ def sink(tmp_path: Path):
         process.wait_until(answers, child, name="sink", log=log, timeout_s=60)
         yield f"http://127.0.0.1:{http}", smtp, tmp_path / sink_server.MESSAGES
     finally:
-        process.end(str(tmp_path))
+        process.end(tmp_path / "pid")
 
 
 def test_slack_messages_and_mails_are_kept_and_shown(sink) -> None:

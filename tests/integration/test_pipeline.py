@@ -183,4 +183,6 @@ def test_a_missing_movielens_folder_starts_nothing(tmp_path: Path) -> None:
 
 def _servers(stack: Stack) -> list[psutil.Process]:
     names = ("kafka", "mlflow", "sink", "airflow")
-    return [found for name in names for found in process.running(f"{stack.var.resolve()}#{name}")]
+    return [
+        found for name in names for found in process.running(stack.var.resolve() / f"{name}.pid")
+    ]

@@ -83,12 +83,12 @@ def connections(*, slack_url: str, smtp_port: int, given: Mapping[str, str]) -> 
     return {name: json.dumps(value) for name, value in sink.items() if name not in given}
 
 
-def start(home: Path, env: Mapping[str, str], *, mark: str) -> process.Child:
+def start(home: Path, env: Mapping[str, str], *, pidfile: Path) -> process.Child:
     """Start all components; they are one process group."""
     home.mkdir(parents=True, exist_ok=True)
     return process.start(
         [sys.executable, "-m", "airflow", "standalone"],
-        mark=mark,
+        pidfile=pidfile,
         log=home / LOG,
         env=env,
         cwd=home,

@@ -60,7 +60,7 @@ def install(directory: Path) -> Path:
 
 
 def start(
-    jars: Path, directory: Path, *, port: int, controller_port: int, mark: str
+    jars: Path, directory: Path, *, port: int, controller_port: int, pidfile: Path
 ) -> process.Child:
     """Start a broker on loopback whose data lies in `directory`; formats an empty one first.
 
@@ -69,7 +69,7 @@ def start(
         directory: data and configuration; kept between starts.
         port: clients' port.
         controller_port: the broker's own.
-        mark: see `process`.
+        pidfile: where its process is noted.
     """
     directory.mkdir(parents=True, exist_ok=True)
     config = directory / "server.properties"
@@ -79,7 +79,7 @@ def start(
         _format(jars, config, cluster)
     return process.start(
         [*_java(jars), "kafka.Kafka", config.resolve()],
-        mark=mark,
+        pidfile=pidfile,
         log=directory / LOG,
         env=_environment(),
         cwd=directory,

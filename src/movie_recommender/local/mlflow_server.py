@@ -20,7 +20,7 @@ def answers(url: str, *, timeout_s: float = 2.0) -> bool:
         return False
 
 
-def start(directory: Path, *, port: int, mark: str) -> process.Child:
+def start(directory: Path, *, port: int, pidfile: Path) -> process.Child:
     """Start a server on loopback that keeps everything in `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     command = [
@@ -35,4 +35,6 @@ def start(directory: Path, *, port: int, mark: str) -> process.Child:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    return process.start(command, mark=mark, log=directory / LOG, env=environment, cwd=directory)
+    return process.start(
+        command, pidfile=pidfile, log=directory / LOG, env=environment, cwd=directory
+    )

@@ -1,11 +1,14 @@
-"""Server processes: started with a mark in their environment, found and ended by it.
+"""Server processes: started in a session of their own, found and ended with all they started.
 
-Process ids are used again and children leave their group; the environment is inherited by every
-descendant and stays. So a server that was started by a call that died is still found, with all
-that it started.
+A server is known by its pid file. Its processes are the members of the session that its leader
+opened, and whatever carries the pid file's path in its environment: some children open sessions
+of their own, others overwrite their environment by a title. Neither way depends on the leader or
+on the call that started it being alive.
 """
 
 import contextlib
+import json
+import os
 import signal
 import subprocess
 import time
@@ -17,7 +20,7 @@ import psutil
 from movie_recommender.errors import NotReadyError
 
 MARK = "MOVIE_RECOMMENDER_SERVER"
-"""Environment variable with the mark: which server of which stack."""
+"""Environment variable with the path of the server's pid file."""
 
 _LOG_LINES = 15
 
@@ -28,7 +31,7 @@ _children: list[Child] = []
 
 
 def start(
-    command: Sequence[str | Path], *, mark: str, log: Path, env: Mapping[str, str], cwd: Path
+    command: Sequence[str | Path], *, pidfile: Path, log: Path, env: Mapping[str, str], cwd: Path
 ) -> Child:
     """Start `command` in a session of its own, its output appended to `log`.
 
@@ -43,7 +46,7 @@ def start(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**env, MARK: mark},
+                env={**env, MARK: str(pidfile)},
                 cwd=cwd,
                 start_new_session=True,
             )
@@ -51,6 +54,7 @@ def start(
             message = f"Can't start {command[0]}: no such program. Run: make install"
             raise NotReadyError(message) from error
     _children.append(child)
+    pidfile.write_text(json.dumps([child.pid, psutil.Process(child.pid).create_time()]))
     return child
 
 
@@ -87,26 +91,47 @@ def wait(condition: Callable[[], bool], *, timeout_s: float) -> bool:
     return True
 
 
-def running(mark: str) -> list[psutil.Process]:
-    """Living processes with this mark."""
+def running(pidfile: Path) -> list[psutil.Process]:
+    """Living processes of the server with this pid file."""
+    session = _session(pidfile)
     found = []
     for candidate in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if candidate.environ().get(MARK) == mark:
+            if candidate.status() == psutil.STATUS_ZOMBIE:
+                continue
+            marked = candidate.environ().get(MARK) == str(pidfile)
+            if marked or (session is not None and os.getsid(candidate.pid) == session):
                 found.append(candidate)
     return found
 
 
-def end(mark: str, *, grace_s: float = 10.0) -> bool:
-    """End every process with this mark: SIGTERM, and SIGKILL to what is left after `grace_s`.
+def _session(pidfile: Path) -> int | None:
+    """The server's session; None when it can't be living any more.
+
+    The kernel gives a session's number to nobody else while it has members; when all are gone, a
+    new process may get it, which then has another start time.
+    """
+    try:
+        pid, created = json.loads(pidfile.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    try:
+        same = abs(psutil.Process(pid).create_time() - created) < 0.01
+    except psutil.NoSuchProcess:
+        return int(pid)  # the leader is gone; its children may live
+    return int(pid) if same else None
+
+
+def end(pidfile: Path, *, grace_s: float = 10.0) -> bool:
+    """End every process of the server: SIGTERM, and SIGKILL to what is left after `grace_s`.
 
     Returns:
         Whether there was any.
     """
-    processes = running(mark)
+    processes = running(pidfile)
     _signal(processes, signal.SIGTERM)
     psutil.wait_procs(processes, timeout=grace_s)
-    left = running(mark)  # asked again: children may have come in the meantime
+    left = running(pidfile)  # asked again: children may have come in the meantime
     _signal(left, signal.SIGKILL)
     psutil.wait_procs(left, timeout=5.0)
     return bool(processes)

@@ -111,10 +111,10 @@ class Stack:
     def down(self, names: tuple[str, ...] | list[str] = SERVICES) -> list[str]:
         """End these servers, Airflow first; the names of those that ran."""
         ordered = [name for name in reversed(SERVICES) if name in names]
-        return [name for name in ordered if process.end(self._mark(name))]
+        return [name for name in ordered if process.end(self._pidfile(name))]
 
-    def _mark(self, name: str) -> str:
-        return f"{self.var}#{name}"
+    def _pidfile(self, name: str) -> Path:
+        return self.var / f"{name}.pid"
 
     def _external(self, settings: Settings) -> set[str]:
         """Servers of the user's: those his environment names, and a broker that already answers."""
@@ -122,7 +122,7 @@ class Stack:
         if "KAFKA_BOOTSTRAP_SERVERS" in self._given:
             _require_broker(settings.kafka_bootstrap_servers)
             external.add("kafka")
-        elif not process.running(self._mark("kafka")) and broker.answers(
+        elif not process.running(self._pidfile("kafka")) and broker.answers(
             settings.kafka_bootstrap_servers, timeout_s=1.0
         ):
             external.add("kafka")
@@ -141,7 +141,7 @@ class Stack:
         """Keep a running server's ports; choose free ones for the others."""
         for name, preferred in _PREFERRED.items():
             owner = _OWNER[name]
-            if owner in external or (name in state.ports and process.running(self._mark(owner))):
+            if owner in external or (name in state.ports and process.running(self._pidfile(owner))):
                 continue
             others = frozenset(port for key, port in state.ports.items() if key != name)
             state.ports[name] = ports.choose(preferred, taken=others)
@@ -168,7 +168,7 @@ class Stack:
                 directory,
                 port=state.ports["kafka"],
                 controller_port=state.ports["kafka_controller"],
-                mark=self._mark("kafka"),
+                pidfile=self._pidfile("kafka"),
             )
 
         def healthy() -> bool:
@@ -181,7 +181,7 @@ class Stack:
 
         def launch() -> process.Child:
             return mlflow_server.start(
-                directory, port=state.ports["mlflow"], mark=self._mark("mlflow")
+                directory, port=state.ports["mlflow"], pidfile=self._pidfile("mlflow")
             )
 
         def healthy() -> bool:
@@ -203,7 +203,7 @@ class Stack:
                     *("--http-port", str(state.ports["sink"])),
                     *("--smtp-port", str(state.ports["smtp"])),
                 ],
-                mark=self._mark("sink"),
+                pidfile=self._pidfile("sink"),
                 log=log,
                 env=os.environ,
                 cwd=directory,
@@ -240,14 +240,14 @@ class Stack:
         }
         fingerprint = hashlib.sha256(json.dumps(configured, sort_keys=True).encode()).hexdigest()
         if state.fingerprints.get("airflow") != fingerprint:
-            process.end(self._mark("airflow"))
+            process.end(self._pidfile("airflow"))
         state.fingerprints["airflow"] = fingerprint
         self._write(state)
         api = AirflowApi(endpoints.airflow)
 
         def launch() -> process.Child:
             env = {**self._given, **configured}
-            return airflow_server.start(home, env, mark=self._mark("airflow"))
+            return airflow_server.start(home, env, pidfile=self._pidfile("airflow"))
 
         def healthy() -> bool:
             return all(api.health().values())
@@ -264,11 +264,11 @@ class Stack:
         log: Path,
         timeout_s: float,
     ) -> str:
-        mark = self._mark(name)
-        if process.running(mark):
+        pidfile = self._pidfile(name)
+        if process.running(pidfile):
             if healthy():
                 return "runs already"
-            process.end(mark)
+            process.end(pidfile)
             how = "was not well, started anew"
         else:
             how = "started"
@@ -282,7 +282,7 @@ class Stack:
         try:
             return _State(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
-            # Lost or from another version: servers are found by their mark all the same, and get
+            # Lost or from another version: servers are found by their pid files all the same, and get
             # new ports after they were ended here.
             self.down()
             return _State()

@@ -1,8 +1,8 @@
-"""Servers are found and ended by their mark, with all that they started."""
+"""Servers are found and ended with all that they started."""
 
+import json
 import os
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,16 +27,15 @@ time.sleep(60)
 
 
 @pytest.fixture
-def mark() -> Iterator[str]:
-    value = f"test-{uuid.uuid4().hex}"
-    yield value
-    process.end(value, grace_s=0.1)
+def pidfile(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "pid"
+    process.end(tmp_path / "pid", grace_s=0.1)
 
 
-def start(code: str, mark: str, directory: Path) -> process.Child:
+def start(code: str, pidfile: Path, directory: Path) -> process.Child:
     log = directory / "server.log"
     child = process.start(
-        [sys.executable, "-c", code], mark=mark, log=log, env=os.environ, cwd=directory
+        [sys.executable, "-c", code], pidfile=pidfile, log=log, env=os.environ, cwd=directory
     )
     process.wait_until(
         lambda: "ready" in log.read_text(), child, name="server", log=log, timeout_s=20
@@ -44,49 +43,70 @@ def start(code: str, mark: str, directory: Path) -> process.Child:
     return child
 
 
-def test_a_child_in_another_session_is_ended_too(mark: str, tmp_path: Path) -> None:
-    start(PARENT_AND_CHILD, mark, tmp_path)
-    assert len(process.running(mark)) == 2
-    assert process.end(mark)
-    assert process.running(mark) == []
-    assert not process.end(mark)
+def test_a_child_in_another_session_is_ended_too(pidfile: Path, tmp_path: Path) -> None:
+    start(PARENT_AND_CHILD, pidfile, tmp_path)
+    assert len(process.running(pidfile)) == 2
+    assert process.end(pidfile)
+    assert process.running(pidfile) == []
+    assert not process.end(pidfile)
 
 
-def test_a_child_is_found_when_its_parent_was_killed(mark: str, tmp_path: Path) -> None:
-    parent = start(PARENT_AND_CHILD, mark, tmp_path)
+def test_a_child_is_found_when_its_parent_was_killed(pidfile: Path, tmp_path: Path) -> None:
+    parent = start(PARENT_AND_CHILD, pidfile, tmp_path)
     parent.kill()
     parent.wait()
-    assert len(process.running(mark)) == 1
-    assert process.end(mark)
-    assert process.running(mark) == []
+    assert len(process.running(pidfile)) == 1
+    assert process.end(pidfile)
+    assert process.running(pidfile) == []
 
 
-def test_who_ignores_sigterm_is_killed(mark: str, tmp_path: Path) -> None:
-    start(STUBBORN, mark, tmp_path)
-    process.end(mark, grace_s=0.2)
-    assert process.running(mark) == []
+def test_a_child_that_hides_its_environment_is_found_by_its_session(
+    pidfile: Path, tmp_path: Path
+) -> None:
+    # As setproctitle does: the title overwrites what /proc shows as the environment.
+    code = """
+import os, subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env={})
+print("ready", flush=True)
+import time; time.sleep(60)
+"""
+    start(code, pidfile, tmp_path).kill()
+    (orphan,) = process.running(pidfile)
+    assert process.MARK not in orphan.environ()
+    assert process.end(pidfile)
 
 
-def test_a_server_that_ends_shows_its_last_lines(mark: str, tmp_path: Path) -> None:
+def test_a_number_that_is_somebody_elses_by_now_is_left_alone(pidfile: Path) -> None:
+    pidfile.write_text(json.dumps([os.getpid(), 1.0]))
+    assert process.running(pidfile) == []
+
+
+def test_who_ignores_sigterm_is_killed(pidfile: Path, tmp_path: Path) -> None:
+    start(STUBBORN, pidfile, tmp_path)
+    process.end(pidfile, grace_s=0.2)
+    assert process.running(pidfile) == []
+
+
+def test_a_server_that_ends_shows_its_last_lines(pidfile: Path, tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     child = process.start(
         [sys.executable, "-c", "print('no room on disk'); raise SystemExit(3)"],
-        mark=mark, log=log, env=os.environ, cwd=tmp_path,
+        pidfile=pidfile, log=log, env=os.environ, cwd=tmp_path,
     )  # fmt: skip
     with pytest.raises(NotReadyError, match=r"(?s)Kafka ended with exit code 3.*no room on disk"):
         process.wait_until(lambda: False, child, name="Kafka", log=log, timeout_s=20)
 
 
-def test_a_server_that_never_gets_healthy_is_named(mark: str, tmp_path: Path) -> None:
-    child = start(STUBBORN, mark, tmp_path)
+def test_a_server_that_never_gets_healthy_is_named(pidfile: Path, tmp_path: Path) -> None:
+    child = start(STUBBORN, pidfile, tmp_path)
     with pytest.raises(NotReadyError, match=r"(?s)Kafka isn't healthy after 0 s.*ready"):
         process.wait_until(
             lambda: False, child, name="Kafka", log=tmp_path / "server.log", timeout_s=0.3
         )
 
 
-def test_a_missing_program_is_named(mark: str, tmp_path: Path) -> None:
+def test_a_missing_program_is_named(pidfile: Path, tmp_path: Path) -> None:
     with pytest.raises(NotReadyError, match="Can't start no-such-program"):
         process.start(
-            ["no-such-program"], mark=mark, log=tmp_path / "log", env=os.environ, cwd=tmp_path
+            ["no-such-program"], pidfile=pidfile, log=tmp_path / "log", env=os.environ, cwd=tmp_path
         )

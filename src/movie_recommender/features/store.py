@@ -1,0 +1,218 @@
+"""The reader of a published feature store."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+
+from movie_recommender.errors import (
+    ConfigurationError,
+    InputDataError,
+    NotReadyError,
+    StorageError,
+)
+from movie_recommender.features import schemas, snapshots
+from movie_recommender.features.snapshots import STORE_FORMAT, Snapshot
+
+_REMEDY = "Build it with `movie-recommender features`."
+
+
+class FeatureStore:
+    """One published file, open for reading; it stays this build even when a newer is published.
+
+    Tables come as Arrow tables with the columns of `features.schemas`. Not for several threads at
+    once: open one for each.
+
+        with FeatureStore.open(settings.feature_store_path) as store:
+            frame = store.get_training_frame()
+    """
+
+    def __init__(
+        self, path: Path, connection: duckdb.DuckDBPyConnection, registry: list[Snapshot]
+    ) -> None:
+        self._path = path
+        self._connection = connection
+        self._registry = registry
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """The store at `path`.
+
+        Raises:
+            NotReadyError: there is no file.
+            InputDataError: the file is damaged, no feature store, or of a newer version.
+            StorageError: the disk refused to read it.
+        """
+        path = Path(path)
+        _check_readable(path)
+        # Attached to a database of our own: duckdb.connect(path) would hand out the old build
+        # again while anybody in this process still has it open.
+        connection = duckdb.connect(":memory:")
+        try:
+            with _damage_named(path):
+                connection.execute("SET TimeZone = 'UTC'")
+                connection.execute("ATTACH ? AS store (READ_ONLY)", [str(path)])
+                connection.execute("SET enable_external_access = false")
+                connection.execute("SET lock_configuration = true")
+                registry = snapshots.read(connection)
+            _check_registry(path, registry)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(path, connection, registry)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; the store can't be used afterwards."""
+        self._connection.close()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The build that this file is."""
+        return self._registry[0]
+
+    def snapshots(self) -> list[Snapshot]:
+        """All builds that led here, newest first."""
+        return list(self._registry)
+
+    def get_training_frame(self, as_of: datetime | None = None) -> pa.Table:
+        """Labelled (user, movie) pairs with their point-in-time features.
+
+        Args:
+            as_of: only rows with an earlier event_time; None: the snapshot's own.
+
+        Returns:
+            Columns `schemas.TRAINING_FRAME`, sorted by event_time, user_id, movie_id.
+
+        Raises:
+            ConfigurationError: `as_of` is later than the snapshot's, or has no time zone.
+            InputDataError: the file is damaged.
+        """
+        bound = self._bound(as_of)
+        return self._read(
+            "SELECT * FROM store.training_frame WHERE event_time < $as_of "
+            "ORDER BY event_time, user_id, movie_id",
+            {"as_of": bound},
+            schemas.TRAINING_FRAME,
+        )
+
+    def get_user_features(self, ids: Sequence[int] | None = None) -> pa.Table:
+        """What is known about the users `ids` (None: all); unknown ids have no row.
+
+        Returns:
+            Columns `schemas.USER_FEATURES`, sorted by user_id.
+
+        Raises:
+            InputDataError: the file is damaged.
+        """
+        return self._entities("user_features", "user_id", ids, schemas.USER_FEATURES)
+
+    def get_movie_features(self, ids: Sequence[int] | None = None) -> pa.Table:
+        """What is known about the movies `ids` (None: all); unknown ids have no row.
+
+        Returns:
+            Columns `schemas.MOVIE_FEATURES`, sorted by movie_id.
+
+        Raises:
+            InputDataError: the file is damaged.
+        """
+        return self._entities("movie_features", "movie_id", ids, schemas.MOVIE_FEATURES)
+
+    def verify(self) -> None:
+        """Read every block of the published tables.
+
+        Raises:
+            InputDataError: a block is damaged or a table is missing.
+        """
+        with _damage_named(self._path):
+            for table in ("training_frame", "user_features", "movie_features"):
+                self._connection.execute(f"SELECT bit_xor(hash(t)) FROM store.{table} AS t")
+
+    def _bound(self, as_of: datetime | None) -> datetime:
+        newest = self.snapshot.as_of
+        if as_of is None:
+            return newest
+        if as_of.tzinfo is None:
+            message = f"as_of={as_of.isoformat()} has no time zone, expected an instant in UTC."
+            raise ConfigurationError(message)
+        if as_of > newest:
+            message = (
+                f"A training frame as of {as_of.astimezone(UTC).isoformat()} was asked of the "
+                f"feature store {self._path}, whose newest events are from before "
+                f"{newest.isoformat()}. Ask for an earlier instant, or build the later snapshot "
+                "with `movie-recommender features`."
+            )
+            raise ConfigurationError(message)
+        return as_of
+
+    def _entities(
+        self, table: str, key: str, ids: Sequence[int] | None, schema: pa.Schema
+    ) -> pa.Table:
+        if ids is None:
+            return self._read(f"SELECT * FROM store.{table} ORDER BY {key}", {}, schema)
+        return self._read(
+            f"SELECT * FROM store.{table} "
+            f"WHERE {key} IN (SELECT unnest(CAST($ids AS BIGINT[]))) ORDER BY {key}",
+            {"ids": [int(value) for value in ids]},
+            schema,
+        )
+
+    def _read(self, sql: str, parameters: dict[str, object], schema: pa.Schema) -> pa.Table:
+        with _damage_named(self._path):
+            table = self._connection.sql(sql, params=parameters or None).to_arrow_table()
+        return table.select(schema.names).cast(schema)
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        with path.open("rb"):
+            pass
+    except FileNotFoundError:
+        message = f"There is no feature store at {path}, expected a published file. {_REMEDY}"
+        raise NotReadyError(message) from None
+    except OSError as error:
+        message = (
+            f"The feature store {path} can't be read ({error.strerror}), expected a file that this "
+            "user may read. Correct FEATURE_STORE_PATH or the file's permissions."
+        )
+        raise StorageError(message) from error
+
+
+def _check_registry(path: Path, registry: list[Snapshot]) -> None:
+    if not registry:
+        message = f"The feature store {path} has an empty registry, expected a snapshot. {_REMEDY}"
+        raise InputDataError(message)
+    if registry[0].format > STORE_FORMAT:
+        message = (
+            f"The feature store {path} has format {registry[0].format}, expected at most "
+            f"{STORE_FORMAT}: a newer version of this package wrote it. Upgrade the package, or "
+            "build the store again with `movie-recommender features`."
+        )
+        raise InputDataError(message)
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        message = (
+            f"The feature store {path} is damaged or no feature store: "
+            f"{str(error).splitlines()[0]} Expected a file that this package published. {_REMEDY}"
+        )
+        raise InputDataError(message) from error
