@@ -1,0 +1,88 @@
+"""The step: every topic in turn, then the sum."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from movie_recommender import events, kafka
+from movie_recommender.extract.source import Source
+from movie_recommender.extract.topic import Tally, TopicExtraction
+from movie_recommender.lake import TABLES, Lake
+from movie_recommender.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ExtractResult:
+    """What one call landed, and the lake after it.
+
+    Attributes:
+        rows: rows landed by this call, by topic.
+        duplicates: valid messages left out because their event had already landed.
+        dead_letters: rejected messages landed by this call.
+        messages: messages read.
+        lake_versions: newest version of each lake table that exists.
+        totals: rows of every lake table.
+        gaps: one sentence for each loss that was accepted.
+    """
+
+    rows: dict[str, int]
+    duplicates: int
+    dead_letters: int
+    messages: int
+    lake_versions: dict[str, int]
+    totals: dict[str, int]
+    gaps: list[str]
+
+
+def run(settings: Settings, *, now: datetime, accept_data_loss: bool = False) -> ExtractResult:
+    """Take what Kafka holds beyond the lake's offsets into the lake, each event exactly once.
+
+    Reads the three topics up to their ends at the start. Commits batch by batch: the rejected
+    messages to `dead_letters`, then the rows with the next offsets. Killed anywhere, the next call
+    goes on from the last commit; a second call at once fails with ConcurrentWriteError after which
+    the lake is as if one had run; a repeated call lands nothing.
+
+    Args:
+        settings: the process's settings.
+        now: instant of ingestion (UTC), on each row; events more than `events.MAX_FUTURE` later
+            are dead letters.
+        accept_data_loss: go on where Kafka no longer holds what wasn't extracted, and report it.
+
+    Raises:
+        NotReadyError: the broker doesn't answer in time.
+        OffsetGapError: messages are gone from Kafka and `accept_data_loss` is false.
+        ConcurrentWriteError: another extraction was faster; run again.
+        StorageError: the lake refuses to be read or written.
+    """
+    logger.info("extract start now=%s accept_data_loss=%s", now.isoformat(), accept_data_loss)
+    available = kafka.partitions(settings)
+    lake = Lake(settings.data_lake_path)
+    tallies: dict[str, Tally] = {topic: Tally() for topic in events.CONTRACTS}
+    with Source(settings) as source:
+        for topic, contract in events.CONTRACTS.items():
+            name = kafka.topic_name(settings, topic)
+            if name not in available:
+                logger.warning("extract topic=%s isn't on the broker: no rows", name)
+                continue
+            extraction = TopicExtraction(lake, source, contract, name, available[name], now)
+            extraction.run(tallies[topic], accept_data_loss=accept_data_loss)
+    result = _result(lake, tallies)
+    fields = dataclasses.asdict(result).items()
+    logger.info("extract end %s", " ".join(f"{name}={value}" for name, value in fields))
+    return result
+
+
+def _result(lake: Lake, tallies: Mapping[str, Tally]) -> ExtractResult:
+    return ExtractResult(
+        rows={topic: tally.rows for topic, tally in tallies.items()},
+        duplicates=sum(tally.duplicates for tally in tallies.values()),
+        dead_letters=sum(tally.dead_letters for tally in tallies.values()),
+        messages=sum(tally.messages for tally in tallies.values()),
+        lake_versions=lake.versions(),
+        totals={table: lake.count(table) for table in TABLES},
+        gaps=[gap for tally in tallies.values() for gap in tally.gaps],
+    )

@@ -1,0 +1,271 @@
+"""The data lake: Delta tables of events and dead letters, each commit carrying Kafka offsets.
+
+A commit adds rows and, as Delta application transactions, the next offset of every Kafka partition
+that they came from. Both become visible together or not at all, so whoever goes on from
+`Lake.offsets` neither loses nor repeats a message, wherever the one before was killed.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.fs as fs
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from movie_recommender import events
+from movie_recommender.errors import ConcurrentWriteError, NotReadyError, StorageError
+
+logger = logging.getLogger(__name__)
+
+DEAD_LETTERS = "dead_letters"
+
+# Columns whose values nearly all differ: a dictionary of them saves nothing and doubles the time to
+# write and to read.
+_WRITER = WriterProperties(
+    column_properties={
+        name: ColumnProperties(dictionary_enabled=False)
+        for name in ("event_id", "event_time", "session_id", "kafka_offset")
+    }
+)
+
+TABLES = (*events.CONTRACTS, DEAD_LETTERS)
+
+
+def app_id(kafka_topic: str, partition: int) -> str:
+    """Delta application id that holds a Kafka partition's next offset.
+
+    Never the run's id: two runs at once must collide on it, else both of their commits succeed.
+    """
+    return f"{kafka_topic}-{partition}"
+
+
+def table_schema(table: str) -> pa.Schema:
+    """Arrow schema of `table`: a topic of `events.CONTRACTS` or `dead_letters`."""
+    return events.DEAD_LETTERS if table == DEAD_LETTERS else events.lake_schema(table)
+
+
+def partition_column(table: str) -> str:
+    """The date column that `table` is partitioned by."""
+    return "ingestion_date" if table == DEAD_LETTERS else "event_date"
+
+
+class Lake:
+    """The Delta tables under one root.
+
+    Args:
+        path: a directory, `s3://bucket/prefix` or `gs://bucket/prefix`; credentials and endpoints
+            come from the environment variables that delta-rs itself reads (`AWS_…`, `GOOGLE_…`).
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path.removeprefix("file://").rstrip("/") or "/"
+
+    def append(
+        self,
+        table: str,
+        rows: pa.Table,
+        offsets: Mapping[str, int],
+        *,
+        expected: Mapping[str, int] | None = None,
+        notes: Mapping[str, str] | None = None,
+    ) -> int:
+        """Add `rows` and set `offsets` in one commit; creates the table when it isn't there.
+
+        Args:
+            table: one of `TABLES`.
+            rows: columns of `table_schema(table)`; may be empty when only offsets advance.
+            offsets: next offset to read, by `app_id`.
+            expected: the committed offsets that `rows` were computed from, by `app_id` (absent:
+                none yet); None trusts the caller to be the only writer.
+            notes: kept in the table's history with this commit.
+
+        Returns:
+            The table's version after the commit.
+
+        Raises:
+            ConcurrentWriteError: another writer moved one of `offsets` since `expected` was read;
+                nothing was written.
+            StorageError: the disk or bucket refused; the table stays at its last version.
+        """
+        schema = table_schema(table)
+        with self._refusals(table, "write"):
+            opened = self._create(table)
+            # Compared on the very object that writes: Delta refuses what is committed after it was
+            # opened, this refuses what was committed before.
+            self._compare(table, opened, offsets, expected)
+            write_deltalake(
+                opened,
+                rows.select(schema.names).cast(schema),
+                mode="append",
+                writer_properties=_WRITER,
+                commit_properties=CommitProperties(
+                    app_transactions=[Transaction(app, offset) for app, offset in offsets.items()],
+                    custom_metadata=dict(notes or {}),
+                ),
+            )
+            return int(opened.version())
+
+    def offsets(self, table: str, kafka_topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """Committed next offset of each of the topic's partitions; absent where there is none.
+
+        Raises:
+            StorageError: the table can't be read.
+        """
+        opened = self._open(table)
+        if opened is None:
+            return {}
+        found = {p: opened.transaction_version(app_id(kafka_topic, p)) for p in partitions}
+        return {p: int(offset) for p, offset in found.items() if offset is not None}
+
+    def version(self, table: str) -> int | None:
+        """The table's newest version; None when it doesn't exist.
+
+        Raises:
+            StorageError: the table can't be read.
+        """
+        opened = self._open(table)
+        return None if opened is None else int(opened.version())
+
+    def versions(self) -> dict[str, int]:
+        """Newest version of every table that exists, by name.
+
+        Raises:
+            StorageError: a table can't be read.
+        """
+        found = {table: self.version(table) for table in TABLES}
+        return {table: version for table, version in found.items() if version is not None}
+
+    def count(self, table: str) -> int:
+        """Rows of the newest version, from Delta's statistics; 0 when the table doesn't exist.
+
+        Raises:
+            StorageError: the table can't be read.
+        """
+        opened = self._open(table)
+        with self._refusals(table, "read"):
+            return 0 if opened is None else int(opened.count())
+
+    def dataset(
+        self, table: str, version: int | None = None, *, dates: Sequence[date] | None = None
+    ) -> pads.Dataset:
+        """The table's rows, lazily, with the columns of `table_schema(table)`.
+
+        Args:
+            table: one of `TABLES`; a table that doesn't exist has no rows.
+            version: the newest when None.
+            dates: only files of these values of `partition_column(table)`; opening thousands of
+                files takes seconds, a day's takes milliseconds.
+
+        Raises:
+            NotReadyError: `version` doesn't exist.
+            StorageError: the table can't be read.
+        """
+        opened = self._open(table, version)
+        if opened is None or (dates is not None and not dates):
+            return pads.dataset(table_schema(table).empty_table())
+        only = None if dates is None else [(partition_column(table), "in", list(map(str, dates)))]
+        with self._refusals(table, "read"):
+            return opened.to_pyarrow_dataset(
+                schema=table_schema(table),
+                file_pruning_predicate=only,
+                filesystem=self._local_files(table),
+            )
+
+    def _local_files(self, table: str) -> fs.FileSystem | None:
+        """Arrow's own files for a directory; None leaves object stores to delta-rs.
+
+        delta-rs' files call Python from Arrow's threads; of 180 processes that ended right after
+        reading, on busy cores, 16 aborted in such a call, and none this way.
+        """
+        if "://" in self.path:
+            return None
+        root = str(Path(self._uri(table)).absolute())
+        return fs.SubTreeFileSystem(root, fs.LocalFileSystem())
+
+    def _uri(self, table: str) -> str:
+        return f"{self.path}/{table}"
+
+    def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
+        with self._refusals(table, "read"):
+            try:
+                opened = DeltaTable(self._uri(table))
+            except TableNotFoundError:
+                opened = None
+            newest = None if opened is None else opened.version()
+            if version is None or version == newest:
+                return opened
+            if newest is None or not 0 <= version < newest:
+                message = (
+                    f"Version {version} of lake table {self._uri(table)!r} doesn't exist; "
+                    f"the newest is {newest}. "
+                    "Check DATA_LAKE_PATH, or run `movie-recommender extract` first."
+                )
+                raise NotReadyError(message)
+            return DeltaTable(self._uri(table), version=version)
+
+    def _create(self, table: str) -> DeltaTable:
+        opened = self._open(table)
+        if opened is not None:
+            return opened
+        # Two writers may both come here: the loser's commit of version 0 fails, and it opens the
+        # winner's table.
+        with contextlib.suppress(CommitFailedError):
+            DeltaTable.create(
+                self._uri(table),
+                schema=table_schema(table),
+                mode="ignore",
+                partition_by=[partition_column(table)],
+            )
+        return DeltaTable(self._uri(table))
+
+    def _compare(
+        self,
+        table: str,
+        opened: DeltaTable,
+        offsets: Mapping[str, int],
+        expected: Mapping[str, int] | None,
+    ) -> None:
+        if expected is None:
+            return
+        for app in offsets:
+            committed = opened.transaction_version(app)
+            if committed != expected.get(app):
+                raise self._conflict(table, f"{app} is at {committed}, not {expected.get(app)}")
+
+    def _conflict(self, table: str, found: str) -> ConcurrentWriteError:
+        message = (
+            f"Another extraction committed to lake table {self._uri(table)!r} first ({found}); "
+            "nothing was written by this one. Run it again: it goes on from the other's result."
+        )
+        return ConcurrentWriteError(message)
+
+    @contextlib.contextmanager
+    def _refusals(self, table: str, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except CommitFailedError as error:
+            raise self._conflict(table, _first_line(error)) from error
+        except (DeltaError, OSError) as error:
+            logger.debug("lake table %s: %s failed", table, verb, exc_info=True)
+            message = (
+                f"Can't {verb} lake table {self._uri(table)!r}: {_first_line(error)}. "
+                "It stays at its last version. Free space, grant access or correct DATA_LAKE_PATH, "
+                "then run again."
+            )
+            raise StorageError(message) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
