@@ -20,9 +20,10 @@ run: $(STAMP) ## Start the whole stack and run the pipeline once (ARGS="--moviel
 	@$(BIN)/python -m movie_recommender.local run $(ARGS)
 
 stop: ## Stop what `make run` left running
-	@if [ ! -e var/stack.json ]; then echo "nothing to stop: nothing was started here"; \
-	elif [ -x $(BIN)/python ]; then $(BIN)/python -m movie_recommender.local stop; \
-	else echo "make stop: servers may run, and $(VENV) is gone: make install, then again" >&2; exit 1; fi
+	@if [ -d var ] && [ -e $(STAMP) ]; then $(BIN)/python -m movie_recommender.local stop; \
+	elif compgen -G "var/*.pid" >/dev/null; then \
+		echo "make stop: servers may run, and $(VENV) is gone: make install, then again" >&2; exit 1; \
+	else echo "nothing to stop: nothing was started here"; fi
 
 test: $(STAMP) ## Run every test, with real servers
 	@$(BIN)/python -m pytest $(ARGS)

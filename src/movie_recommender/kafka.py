@@ -7,8 +7,10 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from movie_recommender.errors import NotReadyError
+from movie_recommender.errors import ConfigurationError, NotReadyError
 from movie_recommender.settings import Settings
+
+_GRACE_S = 5.0  # librdkafka ends a request by itself; this is for when it doesn't
 
 
 def client_config(settings: Settings, **extra: Any) -> dict[str, Any]:
@@ -53,18 +55,45 @@ def partitions(settings: Settings) -> Mapping[str, int]:
 
     Raises:
         NotReadyError: no broker answers within `KAFKA_TIMEOUT_S`.
+        ConfigurationError: the client refuses the security settings.
     """
-    admin = AdminClient(client_config(settings))
+    reasons: list[str] = []
+    admin = _admin(settings, reasons)
     try:
         metadata = admin.list_topics(timeout=settings.kafka_timeout_s)
     except KafkaException as error:
-        message = (
-            "No Kafka broker answers at KAFKA_BOOTSTRAP_SERVERS="
-            f"{settings.kafka_bootstrap_servers} within {settings.kafka_timeout_s:g} s "
-            f"({error.args[0].str()}). Start the broker or correct the variable, then run again."
-        )
-        raise NotReadyError(message) from error
+        admin.poll(0)  # hands over what librdkafka has noticed
+        raise _no_answer(settings, [*reasons, error.args[0].str()]) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def _admin(settings: Settings, reasons: list[str]) -> AdminClient:
+    """A client that adds to `reasons` why it can't reach a broker."""
+
+    def note(error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # says only that, not why
+            reasons.append(error.str())
+
+    config: dict[str, Any] = {**client_config(settings), "error_cb": note}
+    try:
+        return AdminClient(config)
+    except KafkaException as error:
+        message = (
+            "The Kafka client refuses its settings, with KAFKA_SECURITY_PROTOCOL="
+            f"{settings.kafka_security_protocol}: {error.args[0].str()}. "
+            "Correct the KAFKA_SASL_… or KAFKA_SSL_… variable that this names, then run again."
+        )
+        raise ConfigurationError(message) from error
+
+
+def _no_answer(settings: Settings, reasons: list[str]) -> NotReadyError:
+    # The first reason is the cause, the others are its echoes.
+    return NotReadyError(
+        f"No Kafka broker answers at KAFKA_BOOTSTRAP_SERVERS={settings.kafka_bootstrap_servers} "
+        f"within {settings.kafka_timeout_s:g} s ({reasons[0]}; "
+        f"KAFKA_SECURITY_PROTOCOL={settings.kafka_security_protocol}). "
+        "Start the broker or correct the variable, then run again."
+    )
 
 
 def ensure_topics(settings: Settings, topics: Mapping[str, int], **config: str) -> None:
@@ -77,6 +106,7 @@ def ensure_topics(settings: Settings, topics: Mapping[str, int], **config: str) 
 
     Raises:
         NotReadyError: no broker answers, or it refuses to create a topic.
+        ConfigurationError: the client refuses the security settings.
     """
     existing = partitions(settings)
     properties = {name.replace("_", "."): value for name, value in config.items()}
@@ -87,16 +117,22 @@ def ensure_topics(settings: Settings, topics: Mapping[str, int], **config: str) 
     ]
     if not missing:
         return
-    admin = AdminClient(client_config(settings))
-    for name, future in admin.create_topics(missing).items():
+    reasons: list[str] = []
+    admin = _admin(settings, reasons)
+    requests = admin.create_topics(missing, request_timeout=settings.kafka_timeout_s)
+    for name, future in requests.items():
         try:
-            future.result(timeout=settings.kafka_timeout_s)
+            future.result(timeout=settings.kafka_timeout_s + _GRACE_S)
+        except TimeoutError as error:
+            raise _no_answer(settings, [*reasons, "no answer"]) from error
         except KafkaException as error:
-            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            code, reason = error.args[0].code(), error.args[0].str()
+            if code == KafkaError.TOPIC_ALREADY_EXISTS:
                 continue
+            if code == KafkaError._TIMED_OUT:
+                raise _no_answer(settings, [*reasons, reason]) from error
             message = (
                 f"The broker at {settings.kafka_bootstrap_servers} refuses to create topic "
-                f"{name!r}: {error.args[0].str()}. Create it by hand or grant the right, then run "
-                "again."
+                f"{name!r}: {reason}. Create it by hand or grant the right, then run again."
             )
             raise NotReadyError(message) from error

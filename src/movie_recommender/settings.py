@@ -12,42 +12,57 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from movie_recommender.errors import ConfigurationError
 
-_BROKER = re.compile(r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):(\d{1,5})$")
+_HOST = r"(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)"
+_BROKER = re.compile(rf"{_HOST}:(\d{{1,5}})")
+_URL = re.compile(rf"https?://{_HOST}(?::(\d{{1,5}}))?(?:/\S*)?")
+_BUCKET = re.compile(r"(?:s3|s3a|gs)://[A-Za-z0-9._-]+(?:/.*)?")
+_CREDENTIALS = re.compile(r"(?<=//)\S*@|[^\s,/@'\"]+:(?!//)\S*@")
+
+
+def _has_port(match: re.Match[str] | None) -> bool:
+    """Whether it matched, and the port, where there is one, exists."""
+    return match is not None and (match[1] is None or 0 < int(match[1]) < 65536)
 
 
 def _brokers(value: str) -> str:
     brokers = [part.strip() for part in value.split(",")]
     for broker in brokers:
-        match = _BROKER.match(broker)
-        if not match or not 0 < int(match[2]) < 65536:
+        if not _has_port(_BROKER.fullmatch(broker)):
             message = f"{broker!r} isn't HOST:PORT (several: HOST:PORT,HOST:PORT)"
             raise ValueError(message)
     return ",".join(brokers)
 
 
 def _lake_path(value: str) -> str:
-    scheme = urlsplit(value).scheme
-    if not value or (scheme and scheme not in {"s3", "s3a", "gs", "file"}):
+    local = value.startswith("file:///") or (value and not urlsplit(value).scheme)
+    if not local and not _BUCKET.fullmatch(value):
+        # No user:password@ either: an address is shown, in logs and by `describe`.
         message = "expected a directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX"
         raise ValueError(message)
     return value
 
 
+def _on_a_disk(value: object) -> object:
+    # Path would turn s3://bucket/file into the directory `s3:`, and nobody would notice.
+    if "://" in str(value):
+        message = "expected a path on a disk that every task can reach"
+        raise ValueError(message)
+    return value
+
+
 def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        message = "expected http://HOST:PORT or https://HOST:PORT"
+    if not _has_port(_URL.fullmatch(value)):
+        message = (
+            "expected http://HOST:PORT or https://HOST:PORT; user and password go into "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
         raise ValueError(message)
     return value.rstrip("/")
-
-
-def _optional_http_url(value: str) -> str:
-    return _http_url(value) if value else value
 
 
 def _topic_prefix(value: str) -> str:
@@ -58,6 +73,7 @@ def _topic_prefix(value: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+DiskPath = Annotated[Path, BeforeValidator(_on_a_disk)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -85,7 +101,7 @@ class Settings(BaseSettings):
 
     data_lake_path: Annotated[str, AfterValidator(_lake_path)] = "/data/events"
     """Root of the Delta tables: a directory, s3://… or gs://…."""
-    feature_store_path: Path = Path("/data/features/feature_store.duckdb")
+    feature_store_path: DiskPath = Path("/data/features/feature_store.duckdb")
     """The published DuckDB file of the feature store."""
     mlflow_tracking_uri: HttpUrl = "http://localhost:5000"
     """The MLflow server; model registry and experiment store."""
@@ -96,7 +112,7 @@ class Settings(BaseSettings):
 
     data_source: Literal["synthetic", "movielens", "none"] = "synthetic"
     """Where events come from; none: a real application sends them."""
-    movielens_path: Path | None = None
+    movielens_path: DiskPath | None = None
     """The MovieLens folder that DATA_SOURCE=movielens replays."""
     simulation_seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
     simulation_users: Annotated[int, Field(ge=1, le=100_000_000)] = 6_000
@@ -116,7 +132,7 @@ class Settings(BaseSettings):
     """The window is widened backwards until this many users have a positive in it."""
 
     training_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    training_epochs: Annotated[int, Field(ge=1, le=1000)] = 16
+    training_epochs: Annotated[int, Field(ge=1, le=1000)] = 12
     training_threads: Annotated[int, Field(ge=0, le=1024)] = 0
     """Threads of the training; 0: one for each core."""
 
@@ -148,7 +164,8 @@ def _explain(error: ValidationError) -> str:
         secret = field is not None and "SecretStr" in str(field.annotation)
         value = "(hidden)" if secret else repr(item["input"])
         reason = item["msg"].removeprefix("Value error, ")
-        lines.append(f"{name.upper()}={value}: {reason}")
+        # An address may carry a password, and the reason repeats the value.
+        lines.append(_CREDENTIALS.sub("(hidden)@", f"{name.upper()}={value}: {reason}"))
     return "\n".join([*lines, "Correct the environment variable and run again."])
 
 

@@ -99,3 +99,30 @@ def test_a_broker_that_does_not_answer_is_named_in_time() -> None:
     assert f"KAFKA_BOOTSTRAP_SERVERS={UNREACHABLE}" in message
     assert "within 1 s" in message
     assert "Start the broker or correct the variable" in message
+
+
+def test_why_a_broker_does_not_answer_is_said() -> None:
+    settings = load_settings(
+        kafka_bootstrap_servers="no-such-host.invalid:9092", kafka_timeout_s=1.0
+    )
+    with pytest.raises(NotReadyError, match=r"Failed to resolve 'no-such-host\.invalid:9092'"):
+        partitions(settings)
+
+
+def test_a_plain_broker_that_is_asked_for_tls_says_so(settings: Settings) -> None:
+    encrypted = settings.model_copy(
+        update={"kafka_security_protocol": "SSL", "kafka_timeout_s": 2.0}
+    )
+    with pytest.raises(NotReadyError, match=r"(?i)ssl.*KAFKA_SECURITY_PROTOCOL=SSL"):
+        partitions(encrypted)
+
+
+def test_a_broker_that_goes_away_before_the_topics_are_made_is_named_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = load_settings(kafka_bootstrap_servers=UNREACHABLE, kafka_timeout_s=1.0)
+    monkeypatch.setattr("movie_recommender.kafka.partitions", lambda _: {})
+    begun = time.monotonic()
+    with pytest.raises(NotReadyError, match=f"KAFKA_BOOTSTRAP_SERVERS={UNREACHABLE}"):
+        ensure_topics(settings, {"users": 1})
+    assert time.monotonic() - begun < 10

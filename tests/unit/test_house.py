@@ -2,10 +2,13 @@
 
 import ast
 import fnmatch
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from movie_recommender.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "movie_recommender"
@@ -187,3 +190,28 @@ def test_no_file_names_a_package_registry() -> None:
         if host.encode() in path.read_bytes()
     }
     assert naming == set()
+
+
+def test_the_readme_names_every_setting_with_its_default() -> None:
+    rows = [line.split("|") for line in (ROOT / "README.md").read_text().splitlines()]
+    told = {
+        name: row[2].strip().strip("`")
+        for row in rows
+        if len(row) > 3
+        for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", row[1])
+    }
+    defaults = {
+        name.upper(): "" if field.default is None else f"{field.default}"
+        for name, field in Settings.model_fields.items()
+    }
+    assert set(told) == set(defaults)
+    as_number = {name: (_number(told[name]), _number(value)) for name, value in defaults.items()}
+    assert {name: pair for name, pair in as_number.items() if pair[0] != pair[1]} == {}
+
+
+def _number(text: str) -> float | str:
+    """0.50 and 0.5 are the same default."""
+    try:
+        return float(text)
+    except ValueError:
+        return text

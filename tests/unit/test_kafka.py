@@ -1,8 +1,11 @@
 from pathlib import Path
+from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
-from movie_recommender.kafka import client_config, topic_name
+from movie_recommender.errors import ConfigurationError
+from movie_recommender.kafka import client_config, partitions, topic_name
 from movie_recommender.settings import load_settings
 
 
@@ -46,3 +49,27 @@ def test_a_client_adds_its_own_properties() -> None:
 def test_the_prefix_goes_before_the_topic() -> None:
     assert topic_name(load_settings(kafka_topic_prefix="team-a."), "users") == "team-a.users"
     assert topic_name(load_settings(), "users") == "users"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"kafka_security_protocol": "SASL_SSL"}, "GSSAPI"),
+        (
+            {"kafka_security_protocol": "SASL_PLAINTEXT", "kafka_sasl_mechanism": "PLAIN"},
+            "sasl.username",
+        ),
+        (
+            {"kafka_security_protocol": "SSL", "kafka_ssl_ca_location": "no/such.pem"},
+            "ssl.ca.location",
+        ),
+    ],
+)
+def test_security_that_the_client_refuses_is_a_wrong_setting(
+    wrong: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=reason) as caught:
+        partitions(load_settings(**wrong))
+    protocol = wrong["kafka_security_protocol"]
+    assert f"KAFKA_SECURITY_PROTOCOL={protocol}" in str(caught.value)
+    assert "Correct the KAFKA_SASL_… or KAFKA_SSL_… variable" in str(caught.value)

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,11 @@ def test_without_an_environment_the_promised_defaults_hold() -> None:
         ("DATA_LAKE_PATH", "s3://bucket/prefix", "s3://bucket/prefix"),
         ("DATA_LAKE_PATH", "gs://bucket/prefix", "gs://bucket/prefix"),
         ("DATA_LAKE_PATH", "relative/lake", "relative/lake"),
+        ("DATA_LAKE_PATH", "file:///srv/lake", "file:///srv/lake"),
+        ("DATA_LAKE_PATH", "lake@home", "lake@home"),
         ("MLFLOW_TRACKING_URI", "https://mlflow.example.com/", "https://mlflow.example.com"),
+        ("MLFLOW_TRACKING_URI", "http://[::1]:5000", "http://[::1]:5000"),
+        ("MLFLOW_TRACKING_URI", "https://example.com/mlflow/", "https://example.com/mlflow"),
         ("GATE_MIN_AUC", "1", 1.0),
         ("GATE_MIN_AUC", "0", 0.0),
         ("DATA_SOURCE", "none", "none"),
@@ -72,6 +77,14 @@ def test_a_right_value_is_taken(
         ("KAFKA_SECURITY_PROTOCOL", "TLS", "'SASL_SSL'"),
         ("KAFKA_SASL_MECHANISM", "GSSAPI", "'SCRAM-SHA-512'"),
         ("DATA_LAKE_PATH", "hdfs://name/lake", "s3://BUCKET/PREFIX"),
+        ("DATA_LAKE_PATH", "s3://", "s3://BUCKET/PREFIX"),
+        ("DATA_LAKE_PATH", "s3:bucket/lake", "s3://BUCKET/PREFIX"),
+        ("DATA_LAKE_PATH", "file://host/lake", "a directory"),
+        ("FEATURE_STORE_PATH", "s3://bucket/store.duckdb", "a path on a disk"),
+        ("MOVIELENS_PATH", "https://example.com/ml-1m", "a path on a disk"),
+        ("MLFLOW_TRACKING_URI", "http://localhost:99999", "http://HOST:PORT"),
+        ("MLFLOW_TRACKING_URI", "http://local host:5000", "http://HOST:PORT"),
+        ("MLFLOW_TRACKING_URI", "http://:5000", "http://HOST:PORT"),
         ("MLFLOW_TRACKING_URI", "localhost:5000", "http://HOST:PORT"),
         ("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db", "http://HOST:PORT"),
         ("MLFLOW_TIMEOUT_S", "601", "less than or equal to 600"),
@@ -142,6 +155,28 @@ def test_a_wrong_secret_is_named_but_not_shown() -> None:
     with pytest.raises(ConfigurationError, match=r"^KAFKA_SASL_PASSWORD=\(hidden\): ") as caught:
         load_settings(kafka_sasl_password=["hunter2"])
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MLFLOW_TRACKING_URI", "https://me:hunter2@mlflow.example.com"),
+        ("MLFLOW_TRACKING_URI", "https://me:hun@ter2@mlflow.example.com"),
+        ("MLFLOW_TRACKING_URI", "https://hunter2@mlflow.example.com"),
+        ("DATA_LAKE_PATH", "s3://key:hunter2@bucket/lake"),
+        ("DATA_LAKE_PATH", "s3://key:hun/ter2@bucket/lake"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,me:hunter2@b:9092"),
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=rf"^{variable}=.*\(hidden\)@") as caught:
+        load_settings()
+    host = value.rpartition("@")[2]
+    assert f"(hidden)@{host}" in str(caught.value)  # the rest helps to find the mistake
+    assert not {"hunter2", "hun", "ter2"} & set(re.findall(r"\w+", str(caught.value)))
 
 
 def test_describe_names_every_variable() -> None:

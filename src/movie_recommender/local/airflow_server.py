@@ -54,6 +54,9 @@ def environment(home: Path, dags: Path, ports: AirflowPorts) -> dict[str, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {
         "AIRFLOW_HOME": str(home.resolve()),
+        # Training shares its cores with the servers: threads that spin at a barrier while they wait
+        # for one that has no core make it several times slower.
+        "OMP_WAIT_POLICY": "PASSIVE",
         "PATH": path,
         **{f"AIRFLOW__{name}": str(value) for name, value in values.items()},
     }

@@ -282,8 +282,8 @@ class Stack:
         try:
             return _State(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
-            # Lost or from another version: servers are found by their pid files all the same, and get
-            # new ports after they were ended here.
+            # Lost or from another version: nobody knows the servers' ports any more. Their pid files
+            # still find them.
             self.down()
             return _State()
 

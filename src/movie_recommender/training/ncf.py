@@ -14,6 +14,9 @@ from torch.nn import functional
 MLP_LAYERS = (16, 8)
 """Sizes of the MLP tower's two hidden layers (the paper's tower halves likewise)."""
 
+_MLP_USERS = 16
+"""Users that the MLP tower scores at a time: its hidden layers then stay in the cache."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -104,18 +107,19 @@ class NeuMF(nn.Module):
             mlp: whether the MLP tower takes part.
         """
         users = functional.dropout(users, self.dropout, self.training)
-        logits = (users * self.gmf_out) @ movies.T  # (B, I), equation 9
-        logits = logits + self.movie_bias + self.movie_features @ self.movie_side_bias + self.bias
+        bias = self.movie_bias + self.movie_features @ self.movie_side_bias + self.bias  # (I,)
+        logits = torch.addmm(bias, users * self.gmf_out, movies.T)  # (B, I), equation 9
         if mlp:
-            logits = logits + self._mlp(users, movies)
+            blocks = torch.split(users, _MLP_USERS)
+            logits = logits + torch.cat([self._mlp(block, movies) for block in blocks])
         return logits
 
     def _mlp(self, users: Tensor, movies: Tensor) -> Tensor:
         """(B, I), equation 10; W1 [p; q] = W1u p + W1i q, so each half is computed once."""
         user_half = users @ self.mlp_user + self.mlp_bias  # (B, h1)
         movie_half = movies @ self.mlp_movie  # (I, h1)
-        hidden = functional.relu(user_half[:, None, :] + movie_half[None])  # (B, I, h1)
-        hidden = functional.relu(hidden @ self.mlp_hidden + self.mlp_hidden_bias)  # (B, I, h2)
+        hidden = (user_half[:, None, :] + movie_half[None]).relu_()  # (B, I, h1)
+        hidden = (hidden @ self.mlp_hidden + self.mlp_hidden_bias).relu_()  # (B, I, h2)
         return hidden @ self.mlp_out  # (B, I)
 
     def weights(self) -> dict[str, Tensor]:

@@ -26,7 +26,7 @@ class TrainingConfig:
     """Constants of the training; they are part of what makes two models the same model."""
 
     dim: int = 64
-    epochs: int = 16
+    epochs: int = 12
     mlp_epochs: int = 2
     """The MLP tower joins for the last epochs; from the start it costs time and adds nothing."""
     block: int = 128

@@ -1,0 +1,113 @@
+"""Sending to Kafka: nothing counts as sent before the broker has confirmed it."""
+
+import time
+from collections.abc import Iterator
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from movie_recommender import kafka
+from movie_recommender.errors import NotReadyError
+from movie_recommender.settings import Settings
+from movie_recommender.simulation.encode import Messages
+
+_QUEUE_MESSAGES = 100_000
+_BATCH_MESSAGES = 10_000
+_FLUSH_S = 1.0
+
+
+class Sink:
+    """An idempotent producer that remembers what failed.
+
+    A message keeps the broker's clock as its timestamp, not the event's time: the broker deletes
+    by timestamp, and a month of history would be gone at once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._failed: list[KafkaError] = []
+        config = kafka.client_config(
+            settings,
+            enable_idempotence=True,
+            linger_ms=50,
+            compression_type="lz4",
+            queue_buffering_max_messages=_QUEUE_MESSAGES,
+            message_timeout_ms=max(1000, int(settings.kafka_timeout_s * 1000)),
+            # A Python call for each of a million successes would cost more than sending them.
+            delivery_report_only_error=True,
+        )
+        callbacks = {"on_delivery": self._report, "error_cb": self._fatal}
+        self._producer = Producer({**config, **callbacks})
+
+    def send(self, messages: Messages) -> None:
+        """Send `messages` and wait until the broker has confirmed every one.
+
+        Raises:
+            NotReadyError: at least one wasn't confirmed within `KAFKA_TIMEOUT_S`.
+        """
+        topic = kafka.topic_name(self._settings, messages.topic)
+        for batch in _batches(messages):
+            self._queue(topic, batch)
+        self._confirm(topic)
+
+    def _queue(self, topic: str, batch: list[dict[str, object]]) -> None:
+        """Hand a batch to the client; what its queue has no room for is offered again."""
+        while batch:
+            self._wait_for_room()
+            try:
+                self._producer.produce_batch(topic, batch)
+            except BufferError:
+                continue
+            except KafkaException as error:
+                raise self._not_confirmed(topic, 0, error.args[0]) from error
+            batch = self._refused(topic, batch)
+
+    def _refused(self, topic: str, batch: list[dict[str, object]]) -> list[dict[str, object]]:
+        refused = []
+        for message in batch:
+            error = message.pop("_error", None)
+            if error is None:
+                continue
+            if not isinstance(error, KafkaError) or error.code() != KafkaError._QUEUE_FULL:
+                raise self._not_confirmed(topic, 0, error)
+            refused.append(message)
+        return refused
+
+    def _wait_for_room(self) -> None:
+        # Bounded: a message that can't be delivered leaves the queue after KAFKA_TIMEOUT_S.
+        while len(self._producer) > _QUEUE_MESSAGES - _BATCH_MESSAGES:
+            self._producer.poll(0.05)
+        self._producer.poll(0)
+
+    def _confirm(self, topic: str) -> None:
+        deadline = time.monotonic() + self._settings.kafka_timeout_s + 5 * _FLUSH_S
+        while (left := self._producer.flush(_FLUSH_S)) and time.monotonic() < deadline:
+            continue
+        if left or self._failed:
+            raise self._not_confirmed(topic, left, self._failed[0] if self._failed else None)
+
+    def _not_confirmed(self, topic: str, left: int, error: object) -> NotReadyError:
+        reason = error.str() if isinstance(error, KafkaError) else str(error or "no answer")
+        message = (
+            f"Kafka at KAFKA_BOOTSTRAP_SERVERS={self._settings.kafka_bootstrap_servers} didn't "
+            f"confirm {len(self._failed) + left or 'some'} messages to topic {topic!r} within "
+            f"{self._settings.kafka_timeout_s:g} s ({reason}). See that the broker runs and takes "
+            "writes, then run again: the same events are sent with the same ids."
+        )
+        return NotReadyError(message)
+
+    def _report(self, error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            self._failed.append(error)
+
+    def _fatal(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._failed.append(error)
+
+
+def _batches(messages: Messages) -> Iterator[list[dict[str, object]]]:
+    for start in range(0, len(messages), _BATCH_MESSAGES):
+        chunk = slice(start, start + _BATCH_MESSAGES)
+        yield [
+            {"key": key, "value": value}
+            for key, value in zip(messages.keys[chunk], messages.values[chunk], strict=True)
+        ]

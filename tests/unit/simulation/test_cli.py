@@ -1,0 +1,53 @@
+"""Exit codes and messages of the real program; 99 would mean "skipped" to Airflow."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+NO_BROKER = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "KAFKA_TIMEOUT_S": "0.5"}
+SMALL = {"SIMULATION_USERS": "5", "SIMULATION_MOVIES": "20"}
+
+
+def simulate(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "sim" / "generate.py"), *args],
+        env={"PATH": os.environ["PATH"], **NO_BROKER, **SMALL, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_daily_without_a_source_says_so_and_succeeds() -> None:
+    result = simulate("daily", "--date", "2026-01-01", DATA_SOURCE="none")
+    assert result.returncode == 0
+    assert "DATA_SOURCE=none" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "environment", "says"),
+    [
+        (("generate-all", "--date", "yesterday"), {}, "yesterday"),
+        (("generate-all", "--movies", "3"), {}, "SIMULATION_MOVIES=3"),
+        (("daily",), {"SIMULATION_SEED": "-1"}, "SIMULATION_SEED='-1'"),
+        (("daily",), {"DATA_SOURCE": "movielens"}, "Set MOVIELENS_PATH"),
+        (("replay-movielens", "nowhere"), {}, "nowhere"),
+    ],
+)
+def test_wrong_input_exits_2(args: tuple[str, ...], environment: dict[str, str], says: str) -> None:
+    result = simulate(*args, **environment)
+    assert result.returncode == 2
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_without_a_broker_it_exits_1_and_names_it() -> None:
+    result = simulate("generate-all", "--date", "2026-01-01")
+    assert result.returncode == 1
+    assert "KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1" in result.stderr
+    assert "Traceback" not in result.stderr
