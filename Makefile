@@ -29,7 +29,7 @@ test: $(STAMP) ## Run every test, with real servers
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-unit: $(STAMP) ## Run the unit tests alone (under a minute)
-	@$(BIN)/python -m pytest tests/unit $(ARGS)
+	@$(BIN)/python -m pytest tests/unit -m "not integration" $(ARGS)
 
 lint: $(STAMP) ## Check style, types and the one-way imports
 	$(BIN)/ruff check .

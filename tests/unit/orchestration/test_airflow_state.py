@@ -6,6 +6,8 @@ import pytest
 from movie_recommender.orchestration import DAG_ID
 from movie_recommender.orchestration.watcher import Watcher
 
+pytestmark = pytest.mark.integration  # a real metadata database: slow
+
 STARTED = datetime(2025, 6, 1, 2, tzinfo=UTC)
 LATE = STARTED + timedelta(minutes=61)
 

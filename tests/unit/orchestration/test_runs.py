@@ -13,6 +13,8 @@ from movie_recommender.errors import InputDataError
 from tests.unit.orchestration.rooms import Rooms
 from tests.unit.orchestration.sinks import MailSink, SlackSink
 
+pytestmark = pytest.mark.integration  # a real metadata database: slow
+
 SUNDAY = datetime(2025, 6, 1, 2, tzinfo=UTC)
 
 
