@@ -3,6 +3,8 @@
 import os
 import smtplib
 import sys
+import threading
+from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -10,9 +12,9 @@ import httpx
 import pytest
 
 from movie_recommender.errors import ConfigurationError, NotReadyError
-from movie_recommender.local import ports, process
+from movie_recommender.local import broker, ports, process, services
 from movie_recommender.local import sink as sink_server
-from movie_recommender.local.stack import Stack
+from movie_recommender.local.stack import PortTakenError, Stack, _State
 from movie_recommender.settings import load_settings
 
 pytestmark = pytest.mark.integration
@@ -67,6 +69,8 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "messages.jsonl"
     path.write_text('{"text": "whole"}\n{"text": "to')
     assert sink_server.read_messages(path) == [{"text": "whole"}]
+    sink_server.Mailbox(path).keep("slack", "after the kill")
+    assert [m["text"] for m in sink_server.read_messages(path)] == ["whole", "after the kill"]
 
 
 def test_a_broker_that_does_not_answer_is_named_before_anything_starts(tmp_path: Path) -> None:
@@ -92,3 +96,80 @@ def test_two_runs_at_once_in_one_directory(tmp_path: Path) -> None:
 
     with alone(tmp_path), pytest.raises(ConfigurationError, match="Another `make run`"):
         alone(tmp_path)
+
+
+def ensure_sink(var: Path, http: int) -> tuple[str, Stack]:
+    """Have `var`'s stack run its sink on port `http`."""
+    stack = Stack(var, var, os.environ)
+    smtp = ports.choose(0, taken=frozenset({http}))
+    state = _State(ports={"sink": http, "smtp": smtp})
+    service = services.sink(var, state.ports, stack._pidfile("sink"))
+    return stack._ensure(service, state, threading.Event()), stack
+
+
+@pytest.fixture
+def var(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    Stack(tmp_path, tmp_path, {}).down()
+
+
+def test_a_server_is_reused_started_anew_when_killed_and_ended_once(var: Path) -> None:
+    http = ports.choose(0)
+    assert ensure_sink(var, http)[0] == "started"
+    how, second = ensure_sink(var, http)
+    assert (how, second.started) == ("runs already", [])
+    (server,) = process.running(var / "sink.pid")
+    server.kill()
+    server.wait()
+    how, third = ensure_sink(var, http)
+    assert (how, third.started) == ("started", ["sink"])
+    assert third.down() == ["sink"]
+    assert third.down() == []
+    assert ports.is_free(http)
+
+
+def test_another_stacks_answer_on_the_port_is_not_taken_for_ones_own(sink, var: Path) -> None:
+    url, _, _ = sink
+    other = var / "other"
+    other.mkdir()
+    http = int(url.rpartition(":")[2])
+    with pytest.raises(PortTakenError, match=f"another program took port {http}"):
+        ensure_sink(other, http)
+    assert process.running(other / "sink.pid") == []
+    assert httpx.get(f"{url}/messages").is_success
+
+
+def test_a_broker_keeps_its_messages_when_killed_and_moved(tmp_path: Path) -> None:
+    from confluent_kafka import Producer
+
+    from movie_recommender import kafka
+
+    jars = broker.install(Path(__file__).parents[2] / "var" / "cache" / "kafka")
+    pidfile = tmp_path / "pid"
+
+    def started() -> str:
+        port = ports.choose(0)
+        controller = ports.choose(0, taken=frozenset({port}))
+        child = broker.start(jars, tmp_path, port=port, controller_port=controller, pidfile=pidfile)
+        address = f"{ports.LOOPBACK}:{port}"
+        process.wait_until(
+            lambda: broker.answers(address),
+            child,
+            name="kafka",
+            log=tmp_path / broker.LOG,
+            timeout_s=60,
+        )
+        return address
+
+    try:
+        settings = load_settings(kafka_bootstrap_servers=started())
+        kafka.ensure_topics(settings, {"users": 1})
+        producer = Producer(kafka.client_config(settings))
+        producer.produce("users", b"kept")
+        assert producer.flush(20) == 0
+        process.end(pidfile, grace_s=0)
+        assert not broker.answers(settings.kafka_bootstrap_servers, timeout_s=1)
+        moved = load_settings(kafka_bootstrap_servers=started())
+        assert kafka.partitions(moved)["users"] == 1
+    finally:
+        process.end(pidfile, grace_s=5)

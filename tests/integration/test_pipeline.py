@@ -38,6 +38,8 @@ class Stack:
         command = [sys.executable, "-m", "movie_recommender.local", *arguments]
         # The suite's own Airflow settings are not the stack's.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
+        # A broker that answers at the default address is used: its topics stay as they are.
+        inherited["KAFKA_TOPIC_PREFIX"] = f"test-{self.var.parent.name}-{os.getpid()}."
         return subprocess.run(
             [*command, "--var", str(self.var)],
             capture_output=True,

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from movie_recommender.errors import ConfigurationError, InputDataError, MovieRecommenderError
+from movie_recommender.local.airflow_server import direct
 from movie_recommender.local.run import Options
 from movie_recommender.local.run import run as run_once
 from movie_recommender.local.stack import Stack
@@ -67,12 +68,20 @@ def stop(*, var: Var = Path("var")) -> None:
 
 def main() -> None:
     """Run the command line; turns the package's errors into one message and an exit code."""
+    os.environ.update(direct(os.environ))
     try:
         app()
     except MovieRecommenderError as error:
         typer.echo(f"error: {error}", err=True)
         wrong_input = isinstance(error, ConfigurationError | InputDataError)
         raise SystemExit(2 if wrong_input else 1) from error
+    except OSError as error:
+        typer.echo(
+            f"error: {error}. Nothing of this call runs on. Free space or grant access, then run "
+            "again.",
+            err=True,
+        )
+        raise SystemExit(1) from error
     except KeyboardInterrupt:
         typer.echo("interrupted: what this call started was stopped", err=True)
         raise SystemExit(130) from None

@@ -38,13 +38,10 @@ class AirflowApi:
         found = self._call("GET", "/api/v2/importErrors")["import_errors"]
         return [f"{error['filename']}: {error['stack_trace']}" for error in found]
 
-    def has_dag(self, dag_id: str) -> bool:
-        """Whether Airflow knows the DAG by now."""
-        return self._request("GET", f"/api/v2/dags/{dag_id}").status_code == httpx.codes.OK
-
-    def is_paused(self, dag_id: str) -> bool:
-        """Whether the DAG's runs are held back."""
-        return bool(self._call("GET", f"/api/v2/dags/{dag_id}")["is_paused"])
+    def dag(self, dag_id: str) -> Record | None:
+        """The DAG; None while Airflow doesn't know it."""
+        answer = self._request("GET", f"/api/v2/dags/{dag_id}")
+        return dict(answer.json()) if answer.is_success else None
 
     def unpause(self, dag_id: str) -> None:
         """Let the DAG's runs start."""

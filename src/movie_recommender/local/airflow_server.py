@@ -43,6 +43,7 @@ def environment(home: Path, dags: Path, ports: AirflowPorts) -> dict[str, str]:
         "API_AUTH__JWT_SECRET": _secret(home / "jwt.key"),
         "LOGGING__WORKER_LOG_SERVER_PORT": ports.worker_logs,
         "LOGGING__TRIGGER_LOG_SERVER_PORT": ports.trigger_logs,
+        "SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_HOST": LOOPBACK,
         "SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": ports.scheduler_health,
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.1,
         # A killed task is found after this many seconds instead of 300.
@@ -54,12 +55,20 @@ def environment(home: Path, dags: Path, ports: AirflowPorts) -> dict[str, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {
         "AIRFLOW_HOME": str(home.resolve()),
+        **direct(os.environ),
         # Training shares its cores with the servers: threads that spin at a barrier while they wait
         # for one that has no core make it several times slower.
         "OMP_WAIT_POLICY": "PASSIVE",
         "PATH": path,
         **{f"AIRFLOW__{name}": str(value) for name, value in values.items()},
     }
+
+
+def direct(given: Mapping[str, str]) -> dict[str, str]:
+    """Environment with which no proxy is asked for what lies on this machine."""
+    hosts = [*filter(None, given.get("NO_PROXY", "").split(",")), LOOPBACK, "localhost"]
+    value = ",".join(dict.fromkeys(hosts))
+    return {"NO_PROXY": value, "no_proxy": value}
 
 
 def connections(*, slack_url: str, smtp_port: int, given: Mapping[str, str]) -> dict[str, str]:

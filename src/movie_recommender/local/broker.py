@@ -4,10 +4,11 @@ import os
 import shutil
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import filelock
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -15,9 +16,10 @@ from movie_recommender.errors import NotReadyError
 from movie_recommender.local import process
 from movie_recommender.local.ports import LOOPBACK
 
-_PACKAGES = {"java": "openjdk-17-jre-headless", "mvn": "maven"}
+_JAVA, _MAVEN = "openjdk-17-jre-headless", "maven"
 _HEAP = "512m"
 _STAMP = ".complete"
+_FORMATTED = ".formatted"
 LOG = "kafka.log"
 
 
@@ -30,33 +32,48 @@ def answers(bootstrap_servers: str, *, timeout_s: float = 2.0) -> bool:
         return False
 
 
-def install(directory: Path) -> Path:
+def install(directory: Path, *, say: Callable[[str], None] = lambda _: None) -> Path:
     """The broker's jars in `directory`; fetched once, an interrupted fetch again.
+
+    Args:
+        directory: shared by whoever asks; one fetches, the others wait.
+        say: gets a line before anything that takes long.
 
     Raises:
         NotReadyError: Java or Maven is missing and can't be installed, or Maven failed.
     """
-    stamp = directory / _STAMP
-    if not stamp.exists():
-        _require("java", "mvn")
-        with as_file(files("movie_recommender.local") / "pom.xml") as pom:
-            command = ["mvn", "-B", "-q", "-f", str(pom), "dependency:copy-dependencies"]
-            fetched = subprocess.run(
-                [*command, f"-DoutputDirectory={directory}"],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        if fetched.returncode != 0:
-            message = (
-                "Maven couldn't fetch the Kafka broker's jars:\n"
-                f"{(fetched.stdout + fetched.stderr)[-1500:]}\n"
-                "Check the network, or start a broker of your own and set KAFKA_BOOTSTRAP_SERVERS."
-            )
-            raise NotReadyError(message)
-        stamp.touch()
-    _require("java")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(directory.with_suffix(".lock")):
+        _require("java", say=say)
+        if not (directory / _STAMP).exists():
+            _require("mvn", say=say)
+            say("kafka    fetching the broker's jars by Maven (once, 45 MB)")
+            _fetch(directory)
     return directory
+
+
+def _fetch(directory: Path) -> None:
+    # Maven leaves a file that is there as it is, even half of one: an empty directory every time.
+    fresh = directory.with_suffix(".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    with as_file(files("movie_recommender.local") / "pom.xml") as pom:
+        command = ["mvn", "-B", "-q", "-f", str(pom), "dependency:copy-dependencies"]
+        fetched = subprocess.run(
+            [*command, f"-DoutputDirectory={fresh.resolve()}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if fetched.returncode != 0:
+        message = (
+            "Maven couldn't fetch the Kafka broker's jars:\n"
+            f"{(fetched.stdout + fetched.stderr)[-1500:]}\n"
+            "Check the network, or start a broker of your own and set KAFKA_BOOTSTRAP_SERVERS."
+        )
+        raise NotReadyError(message)
+    (fresh / _STAMP).touch()
+    shutil.rmtree(directory, ignore_errors=True)
+    fresh.rename(directory)
 
 
 def start(
@@ -74,9 +91,11 @@ def start(
     directory.mkdir(parents=True, exist_ok=True)
     config = directory / "server.properties"
     config.write_text(_properties(directory.resolve() / "data", port, controller_port))
-    if not (directory / "data" / "meta.properties").exists():
-        cluster = uuid.uuid4().hex[:22]
-        _format(jars, config, cluster)
+    if not (directory / _FORMATTED).exists():
+        # Nothing was ever in it, or the stamp would be there: a kill can leave half a format.
+        shutil.rmtree(directory / "data", ignore_errors=True)
+        _format(jars, config, uuid.uuid4().hex[:22])
+        (directory / _FORMATTED).touch()
     return process.start(
         [*_java(jars), "kafka.Kafka", config.resolve()],
         pidfile=pidfile,
@@ -86,19 +105,22 @@ def start(
     )
 
 
-def _require(*programs: str) -> None:
-    missing = [_PACKAGES[name] for name in programs if shutil.which(name) is None]
-    if not missing:
+def _require(program: str, *, say: Callable[[str], None]) -> None:
+    if shutil.which(program):
         return
-    remedy = f"apt-get install -y --no-install-recommends {' '.join(missing)}"
+    packages = f"{_JAVA} {_MAVEN}"  # who lacks one mostly lacks the other
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
-        done = subprocess.run(remedy.split(), check=False, capture_output=True, text=True)
-        if done.returncode == 0:
+        say(f"kafka    installing {packages} with apt-get (once)")
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in ("update -qq", f"install -y -qq --no-install-recommends {packages}"):
+            subprocess.run(
+                ["apt-get", *command.split()], check=False, capture_output=True, env=quiet
+            )
+        if shutil.which(program):
             return
     message = (
-        f"The local Kafka broker needs {' and '.join(missing)}. Install: {remedy} "
-        "(or set KAFKA_BOOTSTRAP_SERVERS to a broker that runs)."
+        f"The local Kafka broker needs {program!r}, which isn't installed. Install: "
+        f"apt-get install {packages} (or set KAFKA_BOOTSTRAP_SERVERS to a broker that runs)."
     )
     raise NotReadyError(message)
 

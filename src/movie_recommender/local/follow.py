@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 from rich.live import Live
@@ -12,6 +12,7 @@ from rich.table import Table
 
 from movie_recommender.errors import NotReadyError
 from movie_recommender.local.airflow_api import AirflowApi, Record
+from movie_recommender.local.process import wait
 
 DAG_ID = "movie_recommender_pipeline"
 
@@ -30,12 +31,16 @@ TASKS = (
 )
 """The pipeline's tasks in its own order."""
 
+RETRY_DELAY = timedelta(minutes=5)
+"""The DAG's own, which Airflow's API doesn't tell; a test holds the two together."""
+
 _DONE = {"success", "failed"}
 _TROUBLE = {"failed", "up_for_retry"}
 _STYLES = {"success": "green", "running": "yellow", "failed": "red", "up_for_retry": "red"}
 _POLL_S = 0.5
-_SCHEDULED_RUN_S = 5.0
-"""How long the run of the last 02:00 may take to appear after the first un-pause."""
+_CHECK_S = 5.0
+_SCHEDULED_RUN_S = 30.0
+"""How long the run that is due may take to appear after the un-pause."""
 
 
 @dataclass(frozen=True)
@@ -47,26 +52,27 @@ class FinishedRun:
 
 
 def start_run(
-    api: AirflowApi, *, conf: Record, stack_was_running: bool, say: Callable[[str], None]
+    api: AirflowApi, *, conf: Record, airflow_began: datetime | None, say: Callable[[str], None]
 ) -> str:
     """Have exactly one run under way and return its id.
 
-    The first un-pause of the DAG starts the run of the last 02:00 by itself, and only one run may
-    be active: that run is used where `conf` asks for nothing else, and waited for where it does.
-    A run that an earlier, dead stack has left is marked as failed: its tasks are dead, and every
-    step can be repeated.
+    Where a nightly run is due, the un-pause starts it by itself, and only one run may be active:
+    that run is used where `conf` asks for nothing else, and waited for where it does. A run that an
+    earlier Airflow has left is marked as failed: its tasks are dead, every step can be repeated.
+
+    Args:
+        api: Airflow.
+        conf: what the run's configuration must hold.
+        airflow_began: when this Airflow was started; None when it was running already.
+        say: gets a line about what is done with other runs.
     """
-    if not stack_was_running:
-        for run in api.active_runs(DAG_ID):
-            say(f"run {run['dag_run_id']} was left by a stack that ended: marked as failed")
-            api.fail_run(DAG_ID, run["dag_run_id"], "abandoned: the local stack ended")
-    paused = api.is_paused(DAG_ID)
+    for run in left_over(api.active_runs(DAG_ID), airflow_began):
+        say(f"run {run['dag_run_id']} was left by an Airflow that ended: marked as failed")
+        api.fail_run(DAG_ID, run["dag_run_id"], "abandoned: the local Airflow ended")
+    due = is_due(api.dag(DAG_ID) or {}, now=datetime.now(UTC))
     api.unpause(DAG_ID)
+    wait(lambda: bool(api.active_runs(DAG_ID)), timeout_s=_SCHEDULED_RUN_S if due else 0.0)
     active = api.active_runs(DAG_ID)
-    deadline = time.monotonic() + (_SCHEDULED_RUN_S if paused else 0.0)
-    while not active and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
-        active = api.active_runs(DAG_ID)
     if active and not conf:
         say(f"following run {active[0]['dag_run_id']}, which is under way")
         return str(active[0]["dag_run_id"])
@@ -75,13 +81,42 @@ def start_run(
     return api.trigger(DAG_ID, conf)
 
 
-def follow(api: AirflowApi, run_id: str, *, console: Console, timeout_s: float) -> FinishedRun:
+def left_over(runs: list[Record], airflow_began: datetime | None) -> list[Record]:
+    """The runs that were queued before this Airflow was started; none when it ran already."""
+    if airflow_began is None:
+        return []
+    return [run for run in runs if datetime.fromisoformat(run["queued_at"]) < airflow_began]
+
+
+def is_due(dag: Record, *, now: datetime) -> bool:
+    """Whether the DAG's next run starts as soon as the DAG isn't paused."""
+    next_run = dag.get("next_dagrun_run_after")
+    return next_run is not None and datetime.fromisoformat(next_run) <= now
+
+
+def follow(
+    api: AirflowApi,
+    run_id: str,
+    *,
+    console: Console,
+    timeout_s: float,
+    check: Callable[[], None],
+) -> FinishedRun:
     """Show the run's tasks as their states change; return when it has ended.
 
+    Args:
+        api: Airflow.
+        run_id: the run.
+        console: where to show it.
+        timeout_s: longest wait.
+        check: asked every few seconds, and raises when a server that the run needs has died.
+
     Raises:
-        NotReadyError: it still runs after `timeout_s`; names the unfinished tasks.
+        NotReadyError: it isn't done after `timeout_s` (names the unfinished tasks), or a server
+            has died.
     """
     deadline = time.monotonic() + timeout_s
+    next_check = time.monotonic() + _CHECK_S
     seen: dict[str, tuple[str | None, int]] = {}
     with _display(console) as show:
         while True:
@@ -93,15 +128,21 @@ def follow(api: AirflowApi, run_id: str, *, console: Console, timeout_s: float) 
             show(tasks)
             if run["state"] in _DONE:
                 return FinishedRun(run, tasks)
+            if time.monotonic() > next_check:
+                check()
+                next_check = time.monotonic() + _CHECK_S
             if time.monotonic() > deadline:
-                open_tasks = [t["task_id"] for t in tasks if t["end_date"] is None and t["state"]]
-                message = (
-                    f"Run {run_id} still runs after {timeout_s / 60:.0f} min (unfinished: "
-                    f"{', '.join(open_tasks) or 'all'}). It goes on; look at {api.url}, or give "
-                    "it longer with --timeout."
-                )
-                raise NotReadyError(message)
+                raise NotReadyError(_too_long(run_id, tasks, timeout_s))
             time.sleep(_POLL_S)
+
+
+def _too_long(run_id: str, tasks: list[Record], timeout_s: float) -> str:
+    unfinished = [t["task_id"] for t in tasks if t["end_date"] is None and t["state"]]
+    return (
+        f"Run {run_id} isn't done after {timeout_s / 60:.1f} min (unfinished: "
+        f"{', '.join(unfinished) or 'all'}). Their logs are below var/airflow/logs; give it longer "
+        "with --timeout MINUTES."
+    )
 
 
 def in_order(tasks: list[Record]) -> list[Record]:
@@ -154,7 +195,12 @@ def _news(api: AirflowApi, run_id: str, task: Record, *, live: bool) -> Iterator
         errors = api.errors(DAG_ID, run_id, task["task_id"], task["try_number"])
         yield f"{task['task_id']}: {errors[-1] if errors else 'see its log'}"
     if state == "up_for_retry":
-        yield f"{task['task_id']}: Airflow tries again 5 minutes after the failure"
+        yield f"{task['task_id']}: Airflow tries again at {_retry_time(task)}"
+
+
+def _retry_time(task: Record) -> str:
+    failed = datetime.fromisoformat(task["end_date"]) if task["end_date"] else datetime.now(UTC)
+    return f"{failed + RETRY_DELAY:%H:%M:%S} UTC"
 
 
 @contextmanager

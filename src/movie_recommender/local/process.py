@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -65,20 +66,26 @@ def wait_until(
     name: str,
     log: Path,
     timeout_s: float,
+    give_up: threading.Event | None = None,
 ) -> None:
     """Return once `healthy()`; asks four times a second.
 
     Raises:
-        NotReadyError: the process ended or the time ran out; shows the log's last lines.
+        NotReadyError: the process or one that it started ended, the time ran out, or `give_up` was
+            set meanwhile; shows the log's last lines.
     """
+    give_up = give_up or threading.Event()
     deadline = time.monotonic() + timeout_s
     while not healthy():
         if child.poll() is not None:
             message = _failure(name, f"ended with exit code {child.returncode}", log)
             raise NotReadyError(message)
+        if _lost_a_child(child.pid):
+            raise NotReadyError(_failure(name, "has lost one of its processes", log))
         if time.monotonic() > deadline:
             raise NotReadyError(_failure(name, f"isn't healthy after {timeout_s:.0f} s", log))
-        time.sleep(0.25)
+        if give_up.wait(0.25):
+            raise NotReadyError(_failure(name, "was given up while it started", log))
 
 
 def wait(condition: Callable[[], bool], *, timeout_s: float) -> bool:
@@ -103,6 +110,58 @@ def running(pidfile: Path) -> list[psutil.Process]:
             if marked or (session is not None and os.getsid(candidate.pid) == session):
                 found.append(candidate)
     return found
+
+
+def intact(pidfile: Path) -> bool:
+    """Whether the server's leader lives and has lost none of the processes that it started."""
+    session = _session(pidfile)
+    try:
+        return (
+            session is not None
+            and psutil.Process(session).status() != psutil.STATUS_ZOMBIE
+            and not _lost_a_child(session)
+        )
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _lost_a_child(leader: int) -> bool:
+    """Whether a child died unnoticed: `airflow standalone` never asks after its four."""
+
+    def dead() -> set[int]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            children = psutil.Process(leader).children()
+            return {child.pid for child in children if child.status() == psutil.STATUS_ZOMBIE}
+        return set()
+
+    found = dead()
+    if not found:
+        return False
+    time.sleep(0.2)  # every child is a zombie for the moment until its parent has asked
+    return bool(found & dead())
+
+
+def listens(pidfile: Path, port: int) -> bool:
+    """Whether it is this server that listens on `port`, and no other program."""
+    return any(_listens(candidate, port) for candidate in running(pidfile))
+
+
+def of_any_stack(port: int) -> bool:
+    """Whether a server of any local stack, of another checkout for example, listens on `port`."""
+    for candidate in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if MARK in candidate.environ() and _listens(candidate, port):
+                return True
+    return False
+
+
+def _listens(candidate: psutil.Process, port: int) -> bool:
+    with contextlib.suppress(psutil.Error, OSError):
+        return any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            for connection in candidate.net_connections("tcp")
+        )
+    return False
 
 
 def _session(pidfile: Path) -> int | None:

@@ -17,6 +17,7 @@ def build(
     *,
     results: Mapping[str, Any],
     notifications: list[dict[str, Any]],
+    model_name: str,
     urls: Mapping[str, str | None],
 ) -> Report:
     """The report; every key is there, null where its task didn't run.
@@ -25,6 +26,7 @@ def build(
         finished: the run.
         results: what each task returned, by task id.
         notifications: what was sent to Slack and by mail during the run.
+        model_name: name of the registered model.
         urls: where `airflow`, `mlflow` and `serving` answer.
     """
     seconds = {task["task_id"]: seconds_of(task) for task in finished.tasks}
@@ -56,18 +58,18 @@ def build(
         },
         "metrics": evaluated.get("metrics") or {},
         "gate": evaluated.get("gate") or {"passed": None, "reasons": []},
-        "model": _model(results),
+        "model": _model(results, model_name),
         "notifications": notifications,
         "urls": dict(urls),
     }
 
 
-def _model(results: Mapping[str, Any]) -> Report:
+def _model(results: Mapping[str, Any], name: str) -> Report:
     deployed = results.get("deploy_model")
     if deployed:
         return {"name": deployed["name"], "version": deployed["version"], "alias": "production"}
     trained = results.get("train_model") or {}
-    return {"name": None, "version": trained.get("version"), "alias": None}
+    return {"name": name, "version": trained.get("version"), "alias": None}
 
 
 def write(path: Path, report: Report) -> None:
@@ -103,8 +105,12 @@ def _gate(gate: Mapping[str, Any], console: Console) -> None:
     _line(console, "gate", verdict)
     for reason in gate["reasons"]:
         if not reason["passed"]:
-            value = "missing" if reason["value"] is None else f"{reason['value']:.4f}"
-            _line(console, "", f"{reason['rule']}: {value}, needed {reason['threshold']}")
+            value, threshold = _number(reason["value"]), _number(reason["threshold"])
+            _line(console, "", f"{reason['rule']}: {value}, needed {threshold}")
+
+
+def _number(value: float | None) -> str:
+    return "missing" if value is None else f"{value:.4f}"
 
 
 def _counted(count: int | None, what: str) -> str:

@@ -12,12 +12,12 @@ from typing import Any
 import filelock
 from rich.console import Console
 
-from movie_recommender.errors import ConfigurationError, MovieRecommenderError, NotReadyError
+from movie_recommender.errors import ConfigurationError, NotReadyError
 from movie_recommender.local import follow, report
 from movie_recommender.local.airflow_api import AirflowApi
 from movie_recommender.local.process import wait
 from movie_recommender.local.sink import read_messages
-from movie_recommender.local.stack import Endpoints, Stack
+from movie_recommender.local.stack import Stack
 from movie_recommender.local.world import world_of
 from movie_recommender.settings import Settings
 from movie_recommender.simulation import movielens
@@ -51,15 +51,16 @@ def run(
     """
     if settings.data_source == "movielens":
         _check_movielens(settings)
-    say: Callable[[str], None] = lambda text: console.print(text, markup=False, highlight=False)  # noqa: E731
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     options.var.mkdir(parents=True, exist_ok=True)
     stack = Stack(options.var, options.dags, given)
     with alone(options.var), _terminable():
         try:
-            environment = world_of(settings).environment(options.var, settings, given)
-            endpoints = stack.up(settings, environment, say=say)
-            succeeded = _one_run(stack, endpoints, options, console, say)
-        except (KeyboardInterrupt, MovieRecommenderError):
+            succeeded = _one_run(stack, settings, options, given, console, say)
+        except BaseException:  # an interrupt, a full disk, ...: nothing of ours stays behind
             stack.down(stack.started)
             raise
         if options.once:
@@ -69,27 +70,33 @@ def run(
 
 def _one_run(
     stack: Stack,
-    endpoints: Endpoints,
+    settings: Settings,
     options: Options,
+    given: Mapping[str, str],
     console: Console,
     say: Callable[[str], None],
 ) -> bool:
+    began = datetime.now(UTC)
+    environment = world_of(settings).environment(options.var, settings, given)
+    endpoints = stack.up(settings, environment, say=say)
     api = AirflowApi(endpoints.airflow)
     _wait_for_dag(api)
-    began = datetime.now(UTC)
     run_id = follow.start_run(
         api,
         conf={"force_train": True} if options.force_train else {},
-        stack_was_running="airflow" not in stack.started,
+        airflow_began=began if "airflow" in stack.started else None,
         say=say,
     )
     say(f"run {run_id}: {endpoints.airflow}/dags/{follow.DAG_ID}/runs/{run_id}")
-    finished = follow.follow(api, run_id, console=console, timeout_s=options.timeout_s)
+    finished = follow.follow(
+        api, run_id, console=console, timeout_s=options.timeout_s, check=stack.check
+    )
     results = {task: api.xcom(follow.DAG_ID, run_id, task) for task in follow.TASKS}
     content = report.build(
         finished,
         results=results,
         notifications=_sent_since(stack.messages, began),
+        model_name=environment["MODEL_NAME"],
         urls={"airflow": endpoints.airflow, "mlflow": endpoints.mlflow, "serving": None},
     )
     path = options.var / REPORT
@@ -111,10 +118,14 @@ def _check_movielens(settings: Settings) -> None:
 
 
 def _wait_for_dag(api: AirflowApi, *, timeout_s: float = 60.0) -> None:
-    if wait(lambda: api.has_dag(follow.DAG_ID), timeout_s=timeout_s):
+    def readable() -> bool:
+        dag = api.dag(follow.DAG_ID)
+        return dag is not None and not dag["has_import_errors"] and not dag["is_stale"]
+
+    if wait(readable, timeout_s=timeout_s):
         return
     errors = "\n".join(api.import_errors()) or "no import error either: is the folder right?"
-    message = f"Airflow doesn't know the DAG {follow.DAG_ID} after {timeout_s:.0f} s: {errors}"
+    message = f"Airflow can't read the DAG {follow.DAG_ID} after {timeout_s:.0f} s: {errors}"
     raise NotReadyError(message)
 
 

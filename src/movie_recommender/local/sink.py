@@ -6,6 +6,7 @@ It stands where Slack and a mail server would, so that alerts can be seen on one
 
 import argparse
 import asyncio
+import contextlib
 import email
 import email.policy
 import json
@@ -58,6 +59,9 @@ class Mailbox:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.read_bytes().endswith(b"\n"):
+            with path.open("a") as file:
+                file.write("\n")  # a kill has left half a line: the next must not join it
 
     def keep(self, channel: str, text: str, **fields: Any) -> None:
         """Append one message with the time of its arrival."""
@@ -78,12 +82,13 @@ class Mailbox:
 def read_messages(path: Path) -> list[dict[str, Any]]:
     """The messages kept in `path`, oldest first; none where there is no file.
 
-    A last line without its end, of a sink that was killed while it wrote, is left out.
+    Half a line, of a sink that was killed while it wrote, is left out.
     """
-    if not path.exists():
-        return []
-    lines = path.read_text().splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    messages = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        with contextlib.suppress(ValueError):
+            messages.append(json.loads(line))
+    return messages
 
 
 def web(mailbox: Mailbox) -> FastAPI:
@@ -102,10 +107,10 @@ def web(mailbox: Mailbox) -> FastAPI:
     async def slack(request: Request) -> str:
         body = await request.body()
         try:
-            text = str(json.loads(body).get("text", ""))
+            text = str(json.loads(body).get("text") or "")
         except (ValueError, AttributeError):
-            text = body.decode(errors="replace")
-        mailbox.keep("slack", text)
+            text = ""
+        mailbox.keep("slack", text or body.decode(errors="replace"))
         return "ok"  # what Slack answers
 
     return app

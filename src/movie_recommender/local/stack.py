@@ -2,37 +2,24 @@
 
 import hashlib
 import json
-import os
-import sys
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import httpx
-
+from movie_recommender import kafka
 from movie_recommender.errors import NotReadyError
-from movie_recommender.local import airflow_server, broker, mlflow_server, ports, process
+from movie_recommender.local import airflow_server, broker, mlflow_server, ports, process, services
 from movie_recommender.local import sink as sink_server
-from movie_recommender.local.airflow_api import AirflowApi
-from movie_recommender.local.airflow_server import AirflowPorts
+from movie_recommender.local.services import PORT_OWNER, PREFERRED_PORTS, Service
 from movie_recommender.settings import Settings
 
 STATE = "stack.json"
 SERVICES = ("kafka", "mlflow", "sink", "airflow")
 
-_PREFERRED = {
-    "kafka": 9092,
-    "kafka_controller": 9093,
-    "mlflow": 5000,
-    "sink": 8025,
-    "smtp": 1025,
-    "airflow": 8080,
-    "airflow_worker_logs": 8793,
-    "airflow_trigger_logs": 8794,
-    "airflow_scheduler_health": 8974,
-}
-_OWNER = {name: name.partition("_")[0] for name in _PREFERRED} | {"smtp": "sink"}
+_REUSE_S = 5.0
+"""How long a server that runs may take to answer before it is started anew."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +40,10 @@ class _State:
     fingerprints: dict[str, str] = field(default_factory=dict)
 
 
+class PortTakenError(NotReadyError):
+    """Another program took a server's port between the choice and the start."""
+
+
 class Stack:
     """The servers whose data lies in `var`.
 
@@ -68,6 +59,7 @@ class Stack:
         self.started: list[str] = []
         """Servers that this object started."""
         self._given = dict(given)
+        self._services: list[Service] = []
 
     @property
     def messages(self) -> Path:
@@ -79,34 +71,60 @@ class Stack:
     ) -> Endpoints:
         """Start what doesn't run or isn't well; return when all is healthy.
 
+        The first failure ends the wait for the others. A server whose port is taken by another
+        program while it starts gets another one, once.
+
         Args:
             settings: the process's settings.
             environment: settings for the pipeline's tasks; Airflow starts anew when they change.
-            say: gets a line for each server.
+            say: gets a line for each server as it gets ready.
 
         Raises:
             NotReadyError: a server can't be started or doesn't get healthy; names it and shows its
                 log's last lines.
         """
         self.var.mkdir(parents=True, exist_ok=True)
+        try:
+            return self._up(settings, environment, say)
+        except PortTakenError as error:
+            say(str(error))
+            return self._up(settings, environment, say)
+
+    def _up(
+        self, settings: Settings, environment: Mapping[str, str], say: Callable[[str], None]
+    ) -> Endpoints:
         state = self._read()
         external = self._external(settings)
         self._choose_ports(state, external)
-        endpoints = self._endpoints(state, external, settings)
-        steps = {
-            "kafka": lambda: self._kafka(state, endpoints),
-            "mlflow": lambda: self._mlflow(state, endpoints),
-            "sink": lambda: self._sink(state, endpoints),
-            "airflow": lambda: self._airflow(state, endpoints, environment),
-        }
-        with ThreadPoolExecutor(len(steps)) as pool:
-            futures = {
-                name: pool.submit(step) for name, step in steps.items() if name not in external
-            }
-            for name in SERVICES:
-                how = futures[name].result() if name in futures else "in use, yours"
-                say(f"{name:8} {getattr(endpoints, name)}  ({how})")
+        endpoints = _endpoints(state, external, settings)
+        for name in sorted(external):
+            say(f"{name:8} {getattr(endpoints, name)}  (in use, yours)")
+        self._services = self._own(state, endpoints, environment, external, say)
+        give_up = threading.Event()
+        with ThreadPoolExecutor(len(SERVICES)) as pool:
+            futures = {pool.submit(self._ensure, s, state, give_up): s.name for s in self._services}
+            try:
+                for future in as_completed(futures):
+                    name = futures[future]
+                    say(f"{name:8} {getattr(endpoints, name)}  ({future.result()})")
+            finally:
+                give_up.set()
         return endpoints
+
+    def check(self) -> None:
+        """Return when every server of this stack still runs with all its processes.
+
+        Raises:
+            NotReadyError: one has ended or lost a process; shows its log's last lines.
+        """
+        for service in self._services:
+            if not process.intact(self._pidfile(service.name)):
+                message = (
+                    f"{service.name} has ended or lost one of its processes. Last lines of "
+                    f"{service.log}:\n{process.last_lines(service.log)}\n"
+                    "Run again: it is started anew, and the pipeline repeats its steps safely."
+                )
+                raise NotReadyError(message)
 
     def down(self, names: tuple[str, ...] | list[str] = SERVICES) -> list[str]:
         """End these servers, Airflow first; the names of those that ran."""
@@ -117,21 +135,24 @@ class Stack:
         return self.var / f"{name}.pid"
 
     def _external(self, settings: Settings) -> set[str]:
-        """Servers of the user's: those his environment names, and a broker that already answers."""
+        """Servers of the user's: those his environment names, and a broker that already answers.
+
+        The broker of another checkout's stack is nobody's to rely on.
+        """
         external = set()
-        if "KAFKA_BOOTSTRAP_SERVERS" in self._given:
-            _require_broker(settings.kafka_bootstrap_servers)
+        if self._given.get("KAFKA_BOOTSTRAP_SERVERS"):
+            kafka.partitions(settings.model_copy(update={"kafka_timeout_s": 10.0}))
             external.add("kafka")
-        elif not process.running(self._pidfile("kafka")) and broker.answers(
+        elif not process.of_any_stack(PREFERRED_PORTS["kafka"]) and broker.answers(
             settings.kafka_bootstrap_servers, timeout_s=1.0
         ):
             external.add("kafka")
-        if "MLFLOW_TRACKING_URI" in self._given:
+        if self._given.get("MLFLOW_TRACKING_URI"):
             if not mlflow_server.answers(settings.mlflow_tracking_uri, timeout_s=10.0):
                 message = (
                     f"No MLflow server answers at MLFLOW_TRACKING_URI="
-                    f"{settings.mlflow_tracking_uri}. Start it, or unset the variable to get a "
-                    "local one."
+                    f"{settings.mlflow_tracking_uri} within 10 s. Start it, correct the variable, "
+                    "or unset it to get a local one."
                 )
                 raise NotReadyError(message)
             external.add("mlflow")
@@ -139,87 +160,44 @@ class Stack:
 
     def _choose_ports(self, state: _State, external: set[str]) -> None:
         """Keep a running server's ports; choose free ones for the others."""
-        for name, preferred in _PREFERRED.items():
-            owner = _OWNER[name]
-            if owner in external or (name in state.ports and process.running(self._pidfile(owner))):
+        runs = {name for name in SERVICES if process.running(self._pidfile(name))}
+        for name, preferred in PREFERRED_PORTS.items():
+            owner = PORT_OWNER[name]
+            if owner in external or (name in state.ports and owner in runs):
                 continue
             others = frozenset(port for key, port in state.ports.items() if key != name)
             state.ports[name] = ports.choose(preferred, taken=others)
         self._write(state)
 
-    def _endpoints(self, state: _State, external: set[str], settings: Settings) -> Endpoints:
-        def url(name: str) -> str:
-            return f"http://{ports.LOOPBACK}:{state.ports[name]}"
+    def _own(
+        self,
+        state: _State,
+        endpoints: Endpoints,
+        environment: Mapping[str, str],
+        external: set[str],
+        say: Callable[[str], None],
+    ) -> list[Service]:
+        """The servers that are this stack's to run; Airflow is ended when its settings changed."""
+        configured = self._airflow_environment(state, endpoints, environment)
+        fingerprint = hashlib.sha256(json.dumps(configured, sort_keys=True).encode()).hexdigest()
+        if state.fingerprints.get("airflow") != fingerprint:
+            process.end(self._pidfile("airflow"))
+            state.fingerprints["airflow"] = fingerprint
+            self._write(state)
+        makers: dict[str, Callable[[Path], Service]] = {
+            "kafka": lambda pidfile: services.kafka(self.var, state.ports, pidfile, say=say),
+            "mlflow": lambda pidfile: services.mlflow(self.var, state.ports, pidfile),
+            "sink": lambda pidfile: services.sink(self.var, state.ports, pidfile),
+            "airflow": lambda pidfile: services.airflow(
+                self.var, state.ports, pidfile, environment=configured, given=self._given
+            ),
+        }
+        return [makers[n](self._pidfile(n)) for n in SERVICES if n not in external]
 
-        own_broker = f"{ports.LOOPBACK}:{state.ports.get('kafka')}"
-        return Endpoints(
-            kafka=settings.kafka_bootstrap_servers if "kafka" in external else own_broker,
-            mlflow=settings.mlflow_tracking_uri if "mlflow" in external else url("mlflow"),
-            sink=url("sink"),
-            airflow=url("airflow"),
-        )
-
-    def _kafka(self, state: _State, endpoints: Endpoints) -> str:
-        directory = self.var / "kafka"
-
-        def launch() -> process.Child:
-            return broker.start(
-                broker.install(self.var / "cache" / "kafka"),
-                directory,
-                port=state.ports["kafka"],
-                controller_port=state.ports["kafka_controller"],
-                pidfile=self._pidfile("kafka"),
-            )
-
-        def healthy() -> bool:
-            return broker.answers(endpoints.kafka)
-
-        return self._ensure("kafka", launch, healthy, log=directory / broker.LOG, timeout_s=60)
-
-    def _mlflow(self, state: _State, endpoints: Endpoints) -> str:
-        directory = self.var / "mlflow"
-
-        def launch() -> process.Child:
-            return mlflow_server.start(
-                directory, port=state.ports["mlflow"], pidfile=self._pidfile("mlflow")
-            )
-
-        def healthy() -> bool:
-            return mlflow_server.answers(endpoints.mlflow)
-
-        log = directory / mlflow_server.LOG
-        return self._ensure("mlflow", launch, healthy, log=log, timeout_s=120)
-
-    def _sink(self, state: _State, endpoints: Endpoints) -> str:
-        directory = self.var / "sink"
-        directory.mkdir(parents=True, exist_ok=True)
-        log = directory / "sink.log"
-
-        def launch() -> process.Child:
-            return process.start(
-                [
-                    *(sys.executable, "-m", "movie_recommender.local.sink"),
-                    *("--directory", directory),
-                    *("--http-port", str(state.ports["sink"])),
-                    *("--smtp-port", str(state.ports["smtp"])),
-                ],
-                pidfile=self._pidfile("sink"),
-                log=log,
-                env=os.environ,
-                cwd=directory,
-            )
-
-        def healthy() -> bool:
-            try:
-                return httpx.get(f"{endpoints.sink}/messages", timeout=2.0).is_success
-            except httpx.HTTPError:
-                return False
-
-        return self._ensure("sink", launch, healthy, log=log, timeout_s=60)
-
-    def _airflow(self, state: _State, endpoints: Endpoints, environment: Mapping[str, str]) -> str:
-        home = self.var / "airflow"
-        configured = {
+    def _airflow_environment(
+        self, state: _State, endpoints: Endpoints, environment: Mapping[str, str]
+    ) -> dict[str, str]:
+        return {
             **{name: value for name, value in self._given.items() if _configures(name)},
             **environment,
             "KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka,
@@ -228,62 +206,55 @@ class Stack:
                 slack_url=endpoints.sink, smtp_port=state.ports["smtp"], given=self._given
             ),
             **airflow_server.environment(
-                home,
-                self.dags,
-                AirflowPorts(
-                    api=state.ports["airflow"],
-                    worker_logs=state.ports["airflow_worker_logs"],
-                    trigger_logs=state.ports["airflow_trigger_logs"],
-                    scheduler_health=state.ports["airflow_scheduler_health"],
-                ),
+                self.var / "airflow", self.dags, services.airflow_ports(state.ports)
             ),
         }
-        fingerprint = hashlib.sha256(json.dumps(configured, sort_keys=True).encode()).hexdigest()
-        if state.fingerprints.get("airflow") != fingerprint:
-            process.end(self._pidfile("airflow"))
-        state.fingerprints["airflow"] = fingerprint
-        self._write(state)
-        api = AirflowApi(endpoints.airflow)
 
-        def launch() -> process.Child:
-            env = {**self._given, **configured}
-            return airflow_server.start(home, env, pidfile=self._pidfile("airflow"))
+    def _ensure(self, service: Service, state: _State, give_up: threading.Event) -> str:
+        """Have the server run and be well; what had to be done for it."""
+        pidfile = self._pidfile(service.name)
 
-        def healthy() -> bool:
-            return all(api.health().values())
+        def ours() -> bool:
+            return service.healthy() and process.listens(pidfile, service.port)
 
-        log = home / airflow_server.LOG
-        return self._ensure("airflow", launch, healthy, log=log, timeout_s=180)
-
-    def _ensure(
-        self,
-        name: str,
-        launch: Callable[[], process.Child],
-        healthy: Callable[[], bool],
-        *,
-        log: Path,
-        timeout_s: float,
-    ) -> str:
-        pidfile = self._pidfile(name)
-        if process.running(pidfile):
-            if healthy():
-                return "runs already"
-            process.end(pidfile)
-            how = "was not well, started anew"
-        else:
-            how = "started"
-        self.started.append(name)
-        child = launch()
-        process.wait_until(healthy, child, name=name, log=log, timeout_s=timeout_s)
+        if process.intact(pidfile) and process.wait(ours, timeout_s=_REUSE_S):
+            return "runs already"
+        how = "was not well, started anew" if process.end(pidfile) else "started"
+        if give_up.is_set():
+            return "given up"
+        self.started.append(service.name)
+        child = service.launch()
+        try:
+            process.wait_until(
+                ours,
+                child,
+                name=service.name,
+                log=service.log,
+                timeout_s=service.timeout_s,
+                give_up=give_up,
+            )
+        except NotReadyError as error:
+            if not give_up.is_set():
+                self._explain_ports(service.name, state, error)
+            raise
         return how
+
+    def _explain_ports(self, name: str, state: _State, error: NotReadyError) -> None:
+        """End the failed server, and say so where another program has one of its ports."""
+        process.end(self._pidfile(name))
+        own = [port for key, port in state.ports.items() if PORT_OWNER[key] == name]
+        taken = [str(port) for port in own if not ports.is_free(port)]
+        if taken:
+            message = f"{name}: another program took port {', '.join(taken)} while it started"
+            raise PortTakenError(message) from error
 
     def _read(self) -> _State:
         path = self.var / STATE
         try:
             return _State(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
-            # Lost or from another version: nobody knows the servers' ports any more. Their pid files
-            # still find them.
+            # Lost or from another version: servers are found by their pid files all the same, and
+            # get new ports after they were ended here.
             self.down()
             return _State()
 
@@ -294,15 +265,21 @@ class Stack:
         temporary.replace(path)
 
 
+def _endpoints(state: _State, external: set[str], settings: Settings) -> Endpoints:
+    def url(name: str) -> str:
+        return f"http://{ports.LOOPBACK}:{state.ports[name]}"
+
+    own_broker = f"{ports.LOOPBACK}:{state.ports.get('kafka')}"
+    return Endpoints(
+        kafka=settings.kafka_bootstrap_servers if "kafka" in external else own_broker,
+        mlflow=settings.mlflow_tracking_uri if "mlflow" in external else url("mlflow"),
+        sink=url("sink"),
+        airflow=url("airflow"),
+    )
+
+
 def _configures(name: str) -> bool:
-    """Whether this environment variable means something to the pipeline or to Airflow."""
-    return name.startswith("AIRFLOW_") or name.lower() in Settings.model_fields
-
-
-def _require_broker(servers: str) -> None:
-    if not broker.answers(servers, timeout_s=10.0):
-        message = (
-            f"No Kafka broker answers at KAFKA_BOOTSTRAP_SERVERS={servers} within 10 s. Start it, "
-            "correct the variable, or unset it to get a local broker."
-        )
-        raise NotReadyError(message)
+    """Whether this environment variable means something to the pipeline or its connections."""
+    return name.startswith(("AIRFLOW_CONN_", "AIRFLOW_VAR_")) or (
+        name.lower() in Settings.model_fields
+    )

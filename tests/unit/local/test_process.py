@@ -2,14 +2,16 @@
 
 import json
 import os
+import socket
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from movie_recommender.errors import NotReadyError
-from movie_recommender.local import process
+from movie_recommender.local import ports, process
 
 PARENT_AND_CHILD = """
 import subprocess, sys, time
@@ -110,3 +112,60 @@ def test_a_missing_program_is_named(pidfile: Path, tmp_path: Path) -> None:
         process.start(
             ["no-such-program"], pidfile=pidfile, log=tmp_path / "log", env=os.environ, cwd=tmp_path
         )
+
+
+SERVER = """
+import socket, time
+server = socket.create_server(("127.0.0.1", 0))
+print("ready", server.getsockname()[1], flush=True)
+time.sleep(60)
+"""
+LOSES_A_CHILD = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_server_is_known_by_the_port_on_which_it_listens(pidfile: Path, tmp_path: Path) -> None:
+    start(SERVER, pidfile, tmp_path)
+    port = int((tmp_path / "server.log").read_text().split()[1])
+    assert process.listens(pidfile, port)
+    assert process.of_any_stack(port)
+    with socket.create_server((ports.LOOPBACK, 0)) as other:
+        taken = other.getsockname()[1]
+        assert not process.listens(pidfile, taken)
+        assert not process.of_any_stack(taken)
+
+
+def test_a_server_that_lost_a_child_is_not_intact(pidfile: Path, tmp_path: Path) -> None:
+    parent = start(LOSES_A_CHILD, pidfile, tmp_path)
+    assert process.intact(pidfile)
+    child = next(found for found in process.running(pidfile) if found.pid != parent.pid)
+    child.kill()
+    assert process.wait(lambda: not process.intact(pidfile), timeout_s=5)
+    with pytest.raises(NotReadyError, match="lost one of its processes"):
+        process.wait_until(
+            lambda: False, parent, name="Airflow", log=tmp_path / "server.log", timeout_s=20
+        )
+
+
+def test_a_server_whose_leader_was_killed_is_not_intact(pidfile: Path, tmp_path: Path) -> None:
+    assert not process.intact(pidfile)
+    parent = start(PARENT_AND_CHILD, pidfile, tmp_path)
+    parent.kill()
+    assert process.wait(lambda: not process.intact(pidfile), timeout_s=5)
+    parent.wait()
+    assert not process.intact(pidfile)
+
+
+def test_the_wait_for_a_server_can_be_given_up(pidfile: Path, tmp_path: Path) -> None:
+    child = start(STUBBORN, pidfile, tmp_path)
+    give_up = threading.Event()
+    give_up.set()
+    with pytest.raises(NotReadyError, match="given up"):
+        process.wait_until(
+            lambda: False, child, name="Kafka", log=tmp_path / "server.log", timeout_s=20,
+            give_up=give_up,
+        )  # fmt: skip

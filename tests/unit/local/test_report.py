@@ -34,7 +34,7 @@ def finished(state: str = "success") -> FinishedRun:
 
 
 def test_a_whole_run() -> None:
-    content = report.build(finished(), results=RESULTS, notifications=[], urls=URLS)
+    content = report.build(finished(), results=RESULTS, notifications=[], model_name="m", urls=URLS)
     assert set(content) == KEYS
     assert content["lake"] == {"version": 4, "interactions": 1000, "dead_letters": 2}
     assert content["features"] == {"snapshot_id": "abc", "seconds": 10.0}
@@ -44,12 +44,14 @@ def test_a_whole_run() -> None:
 
 def test_a_model_that_was_not_deployed_has_no_alias() -> None:
     results = {name: value for name, value in RESULTS.items() if name != "deploy_model"}
-    content = report.build(finished(), results=results, notifications=[], urls=URLS)
-    assert content["model"] == {"name": None, "version": 3, "alias": None}
+    content = report.build(finished(), results=results, notifications=[], model_name="m", urls=URLS)
+    assert content["model"] == {"name": "m", "version": 3, "alias": None}
 
 
 def test_a_run_that_failed_at_once_has_every_key() -> None:
-    content = report.build(finished("failed"), results={}, notifications=[], urls=URLS)
+    content = report.build(
+        finished("failed"), results={}, notifications=[], model_name="m", urls=URLS
+    )
     assert set(content) == KEYS
     assert content["lake"] == {"version": None, "interactions": None, "dead_letters": None}
     assert content["gate"] == {"passed": None, "reasons": []}
@@ -67,12 +69,16 @@ def test_the_report_is_written_whole(tmp_path: Path) -> None:
 def test_the_closing_lines_say_what_failed() -> None:
     gate = {
         "passed": False,
-        "reasons": [{"rule": "auc", "value": 0.7, "threshold": 0.75, "passed": False}],
+        "reasons": [
+            {"rule": "auc", "value": 0.7, "threshold": 0.75, "passed": False},
+            {"rule": "beats_popularity", "value": None, "threshold": None, "passed": False},
+        ],
     }
     results = RESULTS | {"evaluate_model": {"metrics": {"auc": 0.7}, "gate": gate}}
-    content = report.build(finished(), results=results, notifications=[], urls=URLS)
+    content = report.build(finished(), results=results, notifications=[], model_name="m", urls=URLS)
     output = io.StringIO()
     report.render(content, finished(), Console(file=output, width=120))
-    assert "auc: 0.7000, needed 0.75" in output.getvalue()
+    assert "auc: 0.7000, needed 0.7500" in output.getvalue()
+    assert "beats_popularity: missing, needed missing" in output.getvalue()
     assert "1,000 interactions" in output.getvalue()
     assert "http://m" in output.getvalue()
