@@ -35,6 +35,9 @@ def main() -> None:
     )
     try:
         app()
+    except OSError as error:  # a full disk, a directory without rights
+        typer.echo(f"error: {error}. Free space or grant access, then run again.", err=True)
+        raise SystemExit(1) from error
     except MovieRecommenderError as error:
         typer.echo(f"error: {error}", err=True)
         wrong_input = isinstance(error, ConfigurationError | InputDataError)
@@ -104,7 +107,7 @@ def promote(version: Annotated[int, typer.Argument(help="Model version.")]) -> N
     """Put a model version into production."""
     from movie_recommender import registry
 
-    _print(asdict(registry.promote(load_settings(), version=version)))
+    _print(asdict(registry.promote(load_settings(), version=version, by_hand=True)))
 
 
 @app.command()

@@ -140,7 +140,7 @@ def test_another_stacks_answer_on_the_port_is_not_taken_for_ones_own(sink, var: 
 
 
 def test_a_broker_keeps_its_messages_when_killed_and_moved(tmp_path: Path) -> None:
-    from confluent_kafka import Producer
+    from confluent_kafka import Consumer, Producer, TopicPartition
 
     from movie_recommender import kafka
 
@@ -170,6 +170,9 @@ def test_a_broker_keeps_its_messages_when_killed_and_moved(tmp_path: Path) -> No
         process.end(pidfile, grace_s=0)
         assert not broker.answers(settings.kafka_bootstrap_servers, timeout_s=1)
         moved = load_settings(kafka_bootstrap_servers=started())
-        assert kafka.partitions(moved)["users"] == 1
+        consumer = Consumer(kafka.client_config(moved, group_id="reader"))
+        first, following = consumer.get_watermark_offsets(TopicPartition("users", 0), timeout=20)
+        consumer.close()
+        assert (first, following) == (0, 1)
     finally:
         process.end(pidfile, grace_s=5)

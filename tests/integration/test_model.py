@@ -165,7 +165,8 @@ def test_a_candidate_is_held_against_production(published: Settings) -> None:
     judged = evaluation.run(published, as_of=SUNDAY, version=second)
     assert judged.production is not None
     assert judged.production["version"] == 1
-    assert [reason["rule"] for reason in judged.gate["reasons"]][-1] == "not_worse_than_production"
+    rules = [reason["rule"] for reason in judged.gate["reasons"]]
+    assert rules[-2:] == ["not_worse_than_production", "close_to_production"]
     itself = evaluation.run(published, as_of=SUNDAY, version=1)
     assert itself.production is None
 
@@ -185,13 +186,32 @@ def test_rollback_and_what_it_means_for_the_next_run(published: Settings) -> Non
     back = registry.rollback(published)
     assert (back.version, back.previous, back.changed) == (1, 2, True)
     assert Registry(published).by_alias("production").version == 1  # type: ignore[union-attr]
-    # Tomorrow's run doesn't propose what was taken back.
+    # Neither tomorrow's run nor today's once more proposes what was taken back.
     assert train(published, RUN_DATE + DAY).version == 1
+    assert train(published, force=True, request_id="second").version == 1
+    with pytest.raises(RegistryError, match="was rolled back"):
+        registry.promote(published, version=2)
     with pytest.raises(RegistryError, match="no earlier production version"):
         registry.rollback(published)
     # An operator may change his mind.
-    registry.promote(published, version=2)
+    registry.promote(published, version=2, by_hand=True)
     assert Registry(published).candidate().version == 2
+
+
+def test_going_back_by_hand_is_a_rollback_too(published: Settings) -> None:
+    for request in "ab":
+        version = train(published, force=True, request_id=request).version
+        registry.promote(published, version=version)
+    registry.promote(published, version=1, by_hand=True)
+    assert Registry(published).candidate().version == 1
+
+
+def test_two_days_of_history_are_enough_to_begin_with(model_settings: Settings) -> None:
+    rows = [(u, m, SUNDAY - (SUNDAY - at) / 15) for u, m, at in likes()]
+    assert min(at for _, _, at in rows) > SUNDAY - 2 * DAY
+    fill(model_settings, rows)
+    features.run(model_settings, as_of=SUNDAY)
+    assert train(model_settings).trained
 
 
 def test_a_missing_version_and_a_missing_model_are_named(model_settings: Settings) -> None:

@@ -101,7 +101,8 @@ def test_the_report_is_complete(first: Mapping[str, Any]) -> None:
     assert first["lake"]["interactions"] > 10_000
     assert first["features"]["snapshot_id"]
     assert {"auc", "ndcg_at_10", "hit_rate_at_10"} <= set(first["metrics"])
-    assert [reason["rule"] for reason in first["gate"]["reasons"]][:3] == [
+    assert [reason["rule"] for reason in first["gate"]["reasons"]][:4] == [
+        "judged_users",
         "auc",
         "ndcg_at_10",
         "hit_rate_at_10",

@@ -9,6 +9,9 @@ from typing import Any
 
 from movie_recommender.settings import Settings
 
+MAX_LOSS = 0.01
+"""NDCG@10 that a candidate may be behind production on average: the noise of one window."""
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -33,7 +36,8 @@ def decide(
     *,
     metrics: Mapping[str, float],
     popularity: Mapping[str, float],
-    production_delta: tuple[float, float] | None,
+    n_users: int,
+    production_delta: tuple[float, float, float] | None,
 ) -> GateResult:
     """Judge a candidate.
 
@@ -41,10 +45,12 @@ def decide(
         settings: the three thresholds.
         metrics: the candidate's `auc`, `ndcg_at_10`, `hit_rate_at_10`.
         popularity: the popularity baseline's, on the same pairs.
-        production_delta: 95 % interval of candidate minus production in NDCG@10, paired by user;
-            None where there is no other production model.
+        n_users: users that were judged; a handful proves nothing.
+        production_delta: candidate minus production in NDCG@10, paired by user: the mean and its
+            95 % interval; None where there is no other production model.
     """
     reasons = [
+        _at_least("judged_users", n_users, settings.evaluation_min_users),
         _at_least("auc", metrics.get("auc"), settings.gate_min_auc),
         _at_least("ndcg_at_10", metrics.get("ndcg_at_10"), settings.gate_min_ndcg_at_10),
         _at_least(
@@ -53,8 +59,10 @@ def decide(
         _beats("beats_popularity", metrics.get("ndcg_at_10"), popularity.get("ndcg_at_10")),
     ]
     if production_delta is not None:
-        # Not worse: the interval of the difference reaches zero or lies above it.
-        reasons.append(_at_least("not_worse_than_production", production_delta[1], 0.0))
+        mean, _, high = production_delta
+        # Significantly worse is out, and so is clearly worse on few users.
+        reasons.append(_at_least("not_worse_than_production", high, 0.0))
+        reasons.append(_at_least("close_to_production", mean, -MAX_LOSS))
     return GateResult(all(r.passed for r in reasons), [asdict(r) for r in reasons])
 
 

@@ -19,6 +19,7 @@ N_NEGATIVES = 99
 """Unseen movies that each positive competes with (He et al. 2017, section 4.1)."""
 
 _USERS_AT_ONCE = 256
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -76,38 +77,44 @@ def newest_window(frame: pa.Table, *, end: datetime, days: int, min_users: int) 
     """The last `days` before `end`, widened backwards until `min_users` have a positive in it.
 
     It never takes more than the newest half of the positives, so that something is left to learn
-    from.
+    from; a short history makes it shorter than `days`. It begins at midnight where it can.
     """
     positives = frame.filter(pc.equal(frame["label"], 1)).sort_by("event_time")
     start = end - timedelta(days=days)
-    if positives.num_rows == 0:
+    half = positives.num_rows // 2
+    if half == 0:
         return Window(start, end)
-    users = positives["user_id"].to_numpy()[::-1]  # newest first
-    _, first_seen = np.unique(users, return_index=True)
-    newest_half = positives.num_rows // 2
-    needed = np.sort(first_seen)[min(min_users, len(first_seen)) - 1]
-    oldest: datetime = positives["event_time"][
-        positives.num_rows - 1 - int(min(needed, newest_half))
-    ].as_py()
-    midnight = oldest.replace(hour=0, minute=0, second=0, microsecond=0)
-    return Window(min(start, midnight), end)
+    newest_first = positives["user_id"].to_numpy()[::-1]
+    _, first_seen = np.unique(newest_first, return_index=True)
+    needed = int(np.sort(first_seen)[min(min_users, len(first_seen)) - 1])
+    widened = _midnight(positives["event_time"][positives.num_rows - 1 - needed].as_py())
+    earliest: datetime = positives["event_time"][positives.num_rows - half].as_py()
+    next_midnight = _midnight(earliest - _MICROSECOND) + timedelta(days=1)
+    if next_midnight < end:
+        earliest = next_midnight
+    return Window(max(min(start, widened), earliest), end)
+
+
+def _midnight(instant: datetime) -> datetime:
+    """The start of the instant's day."""
+    return instant.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def make_task(
     frame: pa.Table, window: Window, *, users: pa.Table, movies: pa.Table, seed: int
 ) -> Task:
-    """Each first positive inside the window, with movies that its user hasn't seen.
+    """Each first positive inside the window, with movies that its user had no contact with.
 
     Movies are drawn with replacement. A positive is left out where its user has seen everything.
+    A movie that was only viewed before the window and liked in it counts: what is predicted is the
+    first positive.
     """
     before = Dataset.before(window.start, frame, users=users, movies=movies)
     hidden = Dataset.before(window.end, frame, users=users, movies=movies).seen
-    # A movie seen before the window can't be a discovery in it.
     positives = positives_between(frame, window.start, window.end, users=users, movies=movies)
     user, movie = positives.nonzero()
-    keep = ~_contains(before.seen, user, movie)
     n_unseen = hidden.shape[1] - np.diff(hidden.indptr)
-    keep &= n_unseen[user] > 0
+    keep = n_unseen[user] > 0
     user, movie = user[keep].astype(np.int64), movie[keep].astype(np.int64)
     negatives = _unseen(user, hidden, np.random.default_rng(seed))
     return Task(before, user, movie, negatives, hidden)

@@ -50,8 +50,9 @@ class EvaluationResult:
 def run(settings: Settings, *, as_of: datetime, version: int) -> EvaluationResult:
     """Judge model `version` on the newest window before `as_of`, and pass or refuse it.
 
-    Reads the feature store and the model bundles; commits a report to the version's MLflow run,
-    which a second run writes over with the same content.
+    Reads the feature store and the model bundles; commits a report to the version's MLflow run.
+    A second run gives the same numbers and writes over the report; once the version is in
+    production, there is no rival left to compare it with.
 
     Raises:
         NotReadyError: the store holds another day's snapshot, or MLflow doesn't answer.
@@ -93,6 +94,16 @@ def frame_of(store: FeatureStore, as_of: datetime) -> pa.Table:
     Raises:
         NotReadyError: it is another one.
     """
+    check_as_of(store, as_of)
+    return store.get_training_frame()
+
+
+def check_as_of(store: FeatureStore, as_of: datetime) -> None:
+    """Refuse a store of another day.
+
+    Raises:
+        NotReadyError: the store's snapshot isn't the one of `as_of`.
+    """
     if store.snapshot.as_of != as_of:
         message = (
             f"The feature store holds the snapshot as of {store.snapshot.as_of.isoformat()}, this "
@@ -100,7 +111,6 @@ def frame_of(store: FeatureStore, as_of: datetime) -> pa.Table:
             f"--as-of {as_of.date().isoformat()}"
         )
         raise NotReadyError(message)
-    return store.get_training_frame()
 
 
 def window_of(
@@ -131,13 +141,15 @@ def _result(
     if rival is not None:
         rival_version, rival_judged = rival
         difference = judged.ndcg_at_10 - rival_judged.ndcg_at_10
-        delta = metrics.bootstrap_interval(difference, rng=rng)
+        delta = (float(difference.mean()), *metrics.bootstrap_interval(difference, rng=rng))
         production = {"version": rival_version, **rival_judged.means()}
-        production |= {"delta_ndcg_low": delta[0], "delta_ndcg_high": delta[1]}
+        names = ("delta_ndcg_at_10", "delta_ndcg_at_10_low", "delta_ndcg_at_10_high")
+        production |= dict(zip(names, delta, strict=True))
     verdict = gate.decide(
         settings,
         metrics=judged.means(),
         popularity=popularity.means(),
+        n_users=len(task.users),
         production_delta=delta,
     )
     return EvaluationResult(
@@ -161,7 +173,7 @@ def _result(
 def _nothing_to_judge(
     settings: Settings, version: int, window: protocol.Window
 ) -> EvaluationResult:
-    verdict = gate.decide(settings, metrics={}, popularity={}, production_delta=None)
+    verdict = gate.decide(settings, metrics={}, popularity={}, n_users=0, production_delta=None)
     return EvaluationResult(
         version=version,
         as_of=window.end.isoformat(),

@@ -193,6 +193,7 @@ def end(pidfile: Path, *, grace_s: float = 10.0) -> bool:
     left = running(pidfile)  # asked again: children may have come in the meantime
     _signal(left, signal.SIGKILL)
     psutil.wait_procs(left, timeout=5.0)
+    _children[:] = [child for child in _children if child.poll() is None]  # reaps the dead
     return bool(processes)
 
 

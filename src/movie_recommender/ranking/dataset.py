@@ -20,7 +20,8 @@ class Dataset:
         users: feature store's user table, (U) rows sorted by `user_id`.
         movies: feature store's movie table, (I) rows sorted by `movie_id`.
         positives: (U, I) float32, 1 where the user's first positive came before `until`.
-        seen: (U, I) float32, 1 where the user had any contact before `until`; holds `positives`.
+        seen: (U, I) float32, 1 where the frame has a row before `until`: a row is dated by the
+            first positive, else by the first contact. Holds `positives`.
         until: the instant; nothing at or after it is in the matrices.
     """
 

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException, RestException
+from requests import RequestException
 
 from movie_recommender.errors import NotReadyError, RegistryError
 from movie_recommender.registry.bundle import Manifest, read_manifest
@@ -36,7 +37,8 @@ class ModelVersion:
 class Registry:
     """Runs and model versions on the MLflow server of `settings`.
 
-    Every method raises `NotReadyError` when the server doesn't answer in `MLFLOW_TIMEOUT_S`.
+    Every method raises `NotReadyError` when the server refuses, or answers none of three requests
+    within `MLFLOW_TIMEOUT_S` each.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -222,7 +224,7 @@ class Registry:
     def _answering(self) -> Iterator[None]:
         try:
             yield
-        except MlflowException as error:
+        except (MlflowException, RequestException) as error:  # artifacts raise the latter
             message = (
                 f"The MLflow server at MLFLOW_TRACKING_URI={self.url} refuses or doesn't answer: "
                 f"{str(error)[:300]}. Start it or correct the variable, then run again."

@@ -26,27 +26,40 @@ class PromoteResult:
     changed: bool
 
 
-def promote(settings: Settings, *, version: int) -> PromoteResult:
+def promote(settings: Settings, *, version: int, by_hand: bool = False) -> PromoteResult:
     """Put `version` into production and keep the one before as `previous`.
 
-    Promoting what is in production changes nothing. `previous` moves first: a kill between the
-    two leaves production as it was, and a repeated call ends in the same state.
+    Promoting what is in production changes nothing. The alias `production` moves last: a kill
+    before it leaves production as it was, and a repeated call ends in the same state. Going back
+    to an older version is a rollback, too: the newer one is tagged, so that no run proposes it.
+
+    Args:
+        settings: the process's settings.
+        version: the version.
+        by_hand: an operator asks, who may also bring back what was rolled back.
 
     Raises:
-        RegistryError: there is no such version.
+        RegistryError: there is no such version, or it was rolled back and no operator asks.
         NotReadyError: MLflow doesn't answer.
     """
     registry = Registry(settings)
-    chosen = registry.get(version)
+    if ROLLED_BACK in registry.get(version).tags:
+        if not by_hand:
+            message = (
+                f"Version {version} of model {registry.name!r} was rolled back; no run brings it "
+                f"back. If you want it: movie-recommender promote {version}"
+            )
+            raise RegistryError(message)
+        registry.delete_tag(version, ROLLED_BACK)
     current = registry.by_alias(PRODUCTION)
     if current is not None and current.version == version:
         previous = registry.by_alias(PREVIOUS)
         return PromoteResult(registry.name, version, _number(previous), changed=False)
     if current is not None:
+        if version < current.version:
+            registry.set_tag(current.version, ROLLED_BACK, "true")
         registry.set_alias(PREVIOUS, current.version)
     registry.set_alias(PRODUCTION, version)
-    if ROLLED_BACK in chosen.tags:
-        registry.delete_tag(version, ROLLED_BACK)
     result = PromoteResult(registry.name, version, _number(current), changed=True)
     logger.info("promoted name=%s version=%s previous=%s", result.name, version, result.previous)
     return result

@@ -1,5 +1,6 @@
 """The step `train_model`."""
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -18,14 +19,15 @@ import torch
 from safetensors.torch import save_file
 
 from movie_recommender import __version__
-from movie_recommender.errors import InputDataError, MovieRecommenderError
+from movie_recommender.errors import InputDataError, NotReadyError
 from movie_recommender.evaluation import protocol
-from movie_recommender.evaluation.run import SEED, frame_of, window_of
+from movie_recommender.evaluation.run import SEED, check_as_of, frame_of, window_of
 from movie_recommender.events import INSTANT
 from movie_recommender.features import FeatureStore, Snapshot
 from movie_recommender.ranking import Dataset, Encoding, NeuMF, Popularity
 from movie_recommender.ranking.scorer import CATALOGUE, ENCODING, WEIGHTS
 from movie_recommender.registry import ModelVersion, Registry, write_manifest
+from movie_recommender.registry.client import ROLLED_BACK
 from movie_recommender.settings import Settings
 from movie_recommender.training import ncf
 from movie_recommender.training.trainer import Epoch, TrainingConfig, initial_model, train
@@ -69,8 +71,8 @@ def run(
         settings: the process's settings.
         as_of: the instant of the feature store's snapshot.
         run_date: the run's UTC date.
-        force: train now, also on a snapshot that was trained on before.
-        request_id: who forces; the same one is served once.
+        force: train now, whatever the day and also on a snapshot that was trained on before.
+        request_id: who forces; the same one is served once, so that a retry trains nothing.
 
     Raises:
         NotReadyError: the store holds another day's snapshot, or MLflow doesn't answer.
@@ -87,8 +89,12 @@ def run(
         threads=settings.training_threads or os.cpu_count() or 1,
     )
     with FeatureStore.open(settings.feature_store_path) as store:
-        key = _training_key(store.snapshot, config, request_id if force else None)
+        check_as_of(store, as_of)
+        key = _training_key(settings, store.snapshot, config, request_id if force else None)
         existing = registry.find("training_key", key)
+        if existing is not None and ROLLED_BACK in existing.tags and candidate is not None:
+            reason = f"version {existing.version}, trained on this snapshot, was rolled back"
+            return _handed_on(candidate, reason)
         if existing is not None:
             return _handed_on(existing, f"already trained on snapshot {store.snapshot.id}")
         reason = "forced" if force else "Sunday" if candidate else "no model yet"
@@ -102,9 +108,13 @@ def _handed_on(version: ModelVersion, reason: str) -> TrainResult:
     )
 
 
-def _training_key(snapshot: Snapshot, config: TrainingConfig, request_id: str | None) -> str:
-    """Two trainings with the same key would give the same model."""
-    parts = [snapshot.id, __version__, asdict(config), request_id]
+def _training_key(
+    settings: Settings, snapshot: Snapshot, config: TrainingConfig, request_id: str | None
+) -> str:
+    """Two trainings with the same key would give the same model, but for rounding by threads."""
+    constants = {name: value for name, value in asdict(config).items() if name != "threads"}
+    windows = [settings.evaluation_window_days, settings.evaluation_min_users]
+    parts = [snapshot.id, __version__, constants, windows, request_id]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -144,7 +154,7 @@ def _train(
         "n_users": users.num_rows,
         "n_movies": movies.num_rows,
         "n_positives": dataset.positives.nnz,
-        "trained_until": validation.start.isoformat(),
+        "learned_from_before": validation.start.isoformat(),
     }
     run_id = registry.start_run(f"train {as_of:%Y-%m-%d}", params=params, tags=tags)
     try:
@@ -154,8 +164,9 @@ def _train(
             _manifest(settings, bundle, store.snapshot, config, metrics, validation, key)
             version = registry.register(run_id, bundle, tags=tags)
         registry.end_run(run_id)
-    except MovieRecommenderError:
-        registry.end_run(run_id, failed=True)
+    except BaseException:
+        with contextlib.suppress(NotReadyError):  # the first error is the one to see
+            registry.end_run(run_id, failed=True)
         raise
     logger.info("trained=True version=%s reason=%r metrics=%s", version, reason, metrics)
     return TrainResult(version, True, reason, store.snapshot.id, run_id, metrics)

@@ -44,9 +44,7 @@ def test_history_ends_where_the_window_begins() -> None:
     assert len(task.user) == 60 * 3
 
 
-def test_a_movie_seen_before_the_window_is_no_discovery() -> None:
-    # Seen (label 0) ten days ago would have made one row a (user, movie); a first positive at the
-    # window's very start belongs to the window, one at its end doesn't.
+def test_the_window_holds_its_start_and_not_its_end() -> None:
     frame = frame_table([(0, 0, 3.0, 1), (0, 1, 0.0, 1), (1, 2, 4.0, 1)])
     task = task_of(frame, users_table(2), movies_table(5))
     assert task.user.tolist() == [0]
@@ -100,7 +98,16 @@ def test_window_is_widened_until_enough_users_are_in_it() -> None:
     wider = protocol.newest_window(frame, end=END, days=3, min_users=3)
     assert wider.start == END - 25 * DAY
     half = protocol.newest_window(frame, end=END, days=3, min_users=100)
-    assert half.start == END - 55 * DAY
+    assert half.start == END - 45 * DAY
+
+
+def test_a_short_history_leaves_half_to_learn_from() -> None:
+    frame = frame_table([(user, 0, 0.1 + 0.25 * user, 1) for user in range(10)])  # 2.35 days
+    window = protocol.newest_window(frame, end=END, days=3, min_users=1)
+    assert window.start == END - DAY  # the first midnight in the newest half
+    one_day = frame_table([(user, 0, 0.05 + 0.09 * user, 1) for user in range(10)])
+    window = protocol.newest_window(one_day, end=END, days=3, min_users=1)
+    assert window.start == END - 0.41 * DAY  # no midnight in it: the half itself
 
 
 def test_window_without_positives_is_just_the_days() -> None:
