@@ -68,7 +68,8 @@ def _fetch(directory: Path) -> None:
         message = (
             "Maven couldn't fetch the Kafka broker's jars:\n"
             f"{(fetched.stdout + fetched.stderr)[-1500:]}\n"
-            "Check the network, or start a broker of your own and set KAFKA_BOOTSTRAP_SERVERS."
+            "Check the network and the disk's free space, or start a broker of your own and set "
+            "KAFKA_BOOTSTRAP_SERVERS."
         )
         raise NotReadyError(message)
     (fresh / _STAMP).touch()
