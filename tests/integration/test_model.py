@@ -223,6 +223,14 @@ def test_a_missing_version_and_a_missing_model_are_named(model_settings: Setting
         Registry(model_settings).candidate()
 
 
+def test_an_extraction_that_found_nothing_new_is_no_new_snapshot(published: Settings) -> None:
+    lake = Lake(published.data_lake_path)
+    before = lake.version("interactions")
+    lake.append("interactions", table("interactions", []), {"interactions-0": 10**6})
+    assert lake.version("interactions") != before
+    assert features.run(published, as_of=SUNDAY).reused
+
+
 def test_another_days_store_is_refused(published: Settings) -> None:
     with pytest.raises(NotReadyError, match="holds the snapshot as of 2026-11-22"):
         training.run(published, as_of=SUNDAY + DAY, run_date=RUN_DATE)

@@ -59,12 +59,13 @@ def plan(
     """The snapshot that a build from these inputs makes; its row counts are still empty.
 
     The id is the first 16 hex digits of a SHA-256 over the inputs: equal inputs, equal id. The
-    names of the lake's files (unique for ever) are among them, because another lake, or one that
-    was removed and begun anew, has the same version numbers.
+    lake stands in it by the names of its files (unique for ever) and not by its versions: another
+    lake has the same version numbers, and an extraction that found only duplicates makes a new
+    version of the same files.
     """
     versions = dict(sorted(lake_versions.items()))
     moment = as_of.astimezone(UTC).isoformat()
-    inputs = [moment, versions, sorted(lake_files), sql_hash, code_version, STORE_FORMAT]
+    inputs = [moment, sorted(lake_files), sql_hash, code_version, STORE_FORMAT]
     digest = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
     return Snapshot(digest[:16], as_of, versions, code_version, sql_hash, {})
 
