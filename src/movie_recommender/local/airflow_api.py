@@ -126,10 +126,13 @@ class AirflowApi:
 
 
 def _error_messages(entry: Record) -> list[str]:
-    """What one structured log entry says of an error: exceptions first, else its text."""
+    """What one structured log entry says of an error: the exception, else its text.
+
+    An exception comes with its causes behind it; the outermost has the message for the operator.
+    """
     details = entry.get("error_detail")
     if details:
-        return [f"{detail['exc_type']}: {detail['exc_value']}" for detail in details]
+        return [f"{details[0]['exc_type']}: {details[0]['exc_value']}"]
     if entry.get("level") in {"error", "critical"}:
         return [str(entry.get("event", ""))]
     return []

@@ -18,6 +18,7 @@ from movie_recommender.settings import Settings
 STATE = "stack.json"
 SERVICES = ("kafka", "mlflow", "sink", "airflow")
 
+_ATTEMPTS = 3
 _REUSE_S = 5.0
 """How long a server that runs may take to answer before it is started anew."""
 
@@ -72,7 +73,7 @@ class Stack:
         """Start what doesn't run or isn't well; return when all is healthy.
 
         The first failure ends the wait for the others. A server whose port is taken by another
-        program while it starts gets another one, once.
+        program while it starts gets another one.
 
         Args:
             settings: the process's settings.
@@ -84,11 +85,12 @@ class Stack:
                 log's last lines.
         """
         self.var.mkdir(parents=True, exist_ok=True)
-        try:
-            return self._up(settings, environment, say)
-        except PortTakenError as error:
-            say(str(error))
-            return self._up(settings, environment, say)
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._up(settings, environment, say)
+            except PortTakenError as error:
+                say(str(error))
+        return self._up(settings, environment, say)
 
     def _up(
         self, settings: Settings, environment: Mapping[str, str], say: Callable[[str], None]
@@ -159,14 +161,18 @@ class Stack:
         return external
 
     def _choose_ports(self, state: _State, external: set[str]) -> None:
-        """Keep a running server's ports; choose free ones for the others."""
+        """Keep a running server's ports; choose free ones for the others.
+
+        While a part of the stack runs, it knows the others by the ports that they had.
+        """
         runs = {name for name in SERVICES if process.running(self._pidfile(name))}
         for name, preferred in PREFERRED_PORTS.items():
             owner = PORT_OWNER[name]
             if owner in external or (name in state.ports and owner in runs):
                 continue
+            wanted = state.ports.get(name, preferred) if runs else preferred
             others = frozenset(port for key, port in state.ports.items() if key != name)
-            state.ports[name] = ports.choose(preferred, taken=others)
+            state.ports[name] = ports.choose(wanted, taken=others)
         self._write(state)
 
     def _own(
@@ -234,19 +240,11 @@ class Stack:
                 give_up=give_up,
             )
         except NotReadyError as error:
+            process.end(pidfile)
             if not give_up.is_set():
-                self._explain_ports(service.name, state, error)
+                _explain_ports(service.name, state, error)
             raise
         return how
-
-    def _explain_ports(self, name: str, state: _State, error: NotReadyError) -> None:
-        """End the failed server, and say so where another program has one of its ports."""
-        process.end(self._pidfile(name))
-        own = [port for key, port in state.ports.items() if PORT_OWNER[key] == name]
-        taken = [str(port) for port in own if not ports.is_free(port)]
-        if taken:
-            message = f"{name}: another program took port {', '.join(taken)} while it started"
-            raise PortTakenError(message) from error
 
     def _read(self) -> _State:
         path = self.var / STATE
@@ -263,6 +261,15 @@ class Stack:
         temporary = path.with_suffix(".new")
         temporary.write_text(json.dumps(asdict(state), indent=2))
         temporary.replace(path)
+
+
+def _explain_ports(name: str, state: _State, error: NotReadyError) -> None:
+    """Raise where the server, which has ended, failed because another program has its port."""
+    own = [port for key, port in state.ports.items() if PORT_OWNER[key] == name]
+    taken = [str(port) for port in own if not ports.is_free(port)]
+    if taken:
+        message = f"{name}: another program took port {', '.join(taken)} while it started"
+        raise PortTakenError(message) from error
 
 
 def _endpoints(state: _State, external: set[str], settings: Settings) -> Endpoints:

@@ -6,13 +6,14 @@ Exit codes: 0 done; 1 failed, a retry may help; 2 a setting, an argument or an i
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from movie_recommender.errors import ConfigurationError, InputDataError, MovieRecommenderError
@@ -35,19 +36,69 @@ app = typer.Typer(
     help="Send simulated events, or MovieLens ratings, to Kafka.",
 )
 
+_FIRST_DAY = date(2000, 1, 1)
+"""The longest history, and MovieLens' thirty years, then begin after 1970, as extraction asks."""
+
+
+def _parse_day(text: str) -> date:
+    message = f"{text!r}: expected a day as YYYY-MM-DD, from {_FIRST_DAY} on"
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError as error:
+        raise typer.BadParameter(message) from error
+    if day < _FIRST_DAY:
+        raise typer.BadParameter(message)
+    return day
+
+
+def _parser(field: str) -> Callable[[str], int]:
+    """What reads an option that stands for the setting `field`, within that setting's bounds."""
+    bounds = Settings.model_fields[field].metadata
+    adapter: TypeAdapter[int] = TypeAdapter(Annotated[int, *bounds])
+
+    def parse(text: str) -> int:
+        try:
+            return adapter.validate_python(text)
+        except ValidationError as error:
+            message = f"{text!r}: {error.errors()[0]['msg']}"
+            raise typer.BadParameter(message) from error
+
+    return parse
+
+
 Day = Annotated[
-    datetime | None,
+    date | None,
     typer.Option(
-        "--date", formats=["%Y-%m-%d"], help="Newest day (UTC) to send; yesterday by default."
+        "--date",
+        parser=_parse_day,
+        metavar="YYYY-MM-DD",
+        help="Newest day (UTC) to send; yesterday by default.",
     ),
 ]
-Seed = Annotated[int | None, typer.Option(help="SIMULATION_SEED by default.")]
-Users = Annotated[int | None, typer.Option(help="SIMULATION_USERS by default.")]
-Movies = Annotated[int | None, typer.Option(help="SIMULATION_MOVIES by default.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        parser=_parser("simulation_seed"), metavar="INTEGER", help="SIMULATION_SEED by default."
+    ),
+]
+Users = Annotated[
+    int | None,
+    typer.Option(
+        parser=_parser("simulation_users"), metavar="INTEGER", help="SIMULATION_USERS by default."
+    ),
+]
+Movies = Annotated[
+    int | None,
+    typer.Option(
+        parser=_parser("simulation_movies"), metavar="INTEGER", help="SIMULATION_MOVIES by default."
+    ),
+]
 HistoryDays = Annotated[
     int | None,
     typer.Option(
-        help="Days of history that a first run sends; SIMULATION_HISTORY_DAYS by default."
+        parser=_parser("simulation_history_days"),
+        metavar="INTEGER",
+        help="Days of history that a first run sends; SIMULATION_HISTORY_DAYS by default.",
     ),
 ]
 
@@ -157,7 +208,7 @@ def _generate(settings: Settings, day: date, *, entities: bool = True) -> None:
     _report(sent)
 
 
-def _entities(settings: Settings, topic: str, day: datetime | None) -> None:
+def _entities(settings: Settings, topic: str, day: date | None) -> None:
     logger.info("topic=%s date=%s", topic, _day(day))
     with _steps() as on_step:
         sent = generate_entities(settings, topic, on_step=on_step)
@@ -189,9 +240,9 @@ def _settings(
     return load_settings(**{name: value for name, value in options.items() if value is not None})
 
 
-def _day(day: datetime | None) -> date:
+def _day(day: date | None) -> date:
     """`day`, or the last complete UTC day."""
-    return day.date() if day else datetime.now(UTC).date() - timedelta(days=1)
+    return day or datetime.now(UTC).date() - timedelta(days=1)
 
 
 @contextmanager
