@@ -124,7 +124,7 @@ def follow(
             tasks = in_order(api.tasks(DAG_ID, run_id))
             for task in changed(tasks, seen):
                 for line in _news(api, run_id, task, live=console.is_terminal):
-                    console.print(line, highlight=False, markup=False)
+                    console.print(line, highlight=False, markup=False, soft_wrap=True)
             show(tasks)
             if run["state"] in _DONE:
                 return FinishedRun(run, tasks)
