@@ -71,6 +71,9 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("stack"))
+    cache = Path(__file__).parents[2] / "var" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    (stack.var / "cache").symlink_to(cache)  # the broker's jars are fetched once, not every time
     yield stack
     stack.call("stop")
     assert _servers(stack) == []
