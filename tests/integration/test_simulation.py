@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource
 
 from movie_recommender import kafka as plumbing
 from movie_recommender.errors import NotReadyError
 from movie_recommender.events import CONTRACTS
 from movie_recommender.settings import Settings
 from movie_recommender.simulation import progress
+from movie_recommender.simulation import sink as sink_module
 from movie_recommender.simulation.encode import Messages
 from movie_recommender.simulation.generate import Sent, Step, generate_all, generate_entities
 from movie_recommender.simulation.replay import replay
@@ -191,6 +193,32 @@ def test_a_batch_larger_than_the_queue_arrives_whole(small: Settings) -> None:
     keys = [str(number) for number in range(n)]
     Sink(small).send(Messages("users", keys, [f'{{"user_id": {key}}}' for key in keys]))
     assert sorted(event["user_id"] for event in events(small, "users")) == list(range(n))
+
+
+def test_what_a_full_queue_refuses_is_offered_again(
+    small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sink_module, "_BATCH_MESSAGES", 150_000)  # its queue holds 100,000
+    monkeypatch.setattr(Sink, "_wait_for_room", lambda sink: sink._producer.poll(0.01))
+    plumbing.ensure_topics(small, {"users": 3})
+    n = 150_000
+    keys = [str(number) for number in range(n)]
+    Sink(small).send(Messages("users", keys, [f'{{"user_id": {key}}}' for key in keys]))
+    assert sorted(event["user_id"] for event in events(small, "users")) == list(range(n))
+
+
+def test_a_message_that_the_client_refuses_is_an_error(small: Settings) -> None:
+    plumbing.ensure_topics(small, {"users": 1})
+    with pytest.raises(NotReadyError, match=r"users.*too large"):
+        Sink(small).send(Messages("users", ["1"] * 3, ["{}", "x" * 2_000_000, "{}"]))
+
+
+def test_progress_is_kept_for_ever(settings: Settings) -> None:
+    progress.ensure_topic(settings)
+    topic = ConfigResource(ConfigResource.Type.TOPIC, plumbing.topic_name(settings, progress.TOPIC))
+    [asked] = AdminClient(plumbing.client_config(settings)).describe_configs([topic]).values()
+    config = asked.result(timeout=20)
+    assert (config["retention.ms"].value, config["cleanup.policy"].value) == ("-1", "delete")
 
 
 @pytest.fixture
