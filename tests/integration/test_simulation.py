@@ -216,7 +216,8 @@ def test_a_message_that_the_client_refuses_is_an_error(small: Settings) -> None:
 def test_progress_is_kept_for_ever(settings: Settings) -> None:
     progress.ensure_topic(settings)
     topic = ConfigResource(ConfigResource.Type.TOPIC, plumbing.topic_name(settings, progress.TOPIC))
-    [asked] = AdminClient(plumbing.client_config(settings)).describe_configs([topic]).values()
+    admin = AdminClient(plumbing.client_config(settings))
+    [asked] = admin.describe_configs([topic]).values()
     config = asked.result(timeout=20)
     assert (config["retention.ms"].value, config["cleanup.policy"].value) == ("-1", "delete")
 
