@@ -21,7 +21,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from movie_recommender import events, extract
 from movie_recommender import kafka as plumbing
 from movie_recommender.errors import ConcurrentWriteError, NotReadyError, OffsetGapError
-from movie_recommender.extract import ExtractResult, source
+from movie_recommender.extract import ExtractResult, source, topic
 from movie_recommender.extract.plan import Watermarks
 from movie_recommender.lake import Lake
 from movie_recommender.settings import Settings, load_settings
@@ -36,12 +36,12 @@ KILLED = """
 import os, signal, sys
 from datetime import datetime
 from movie_recommender import extract
-from movie_recommender.extract import source
+from movie_recommender.extract import source, topic
 from movie_recommender.lake import Lake
 from movie_recommender.settings import load_settings
 
 table, nth, moment, now, batch = sys.argv[1:]
-source.MAX_BATCH_MESSAGES = int(batch)
+source.MAX_BATCH_MESSAGES = topic.MAX_COMMIT_MESSAGES = int(batch)
 append = Lake.append
 appended = []
 
@@ -150,6 +150,7 @@ def world(kafka: str, tmp_path: Path) -> World:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "MAX_BATCH_MESSAGES", BATCH)
+    monkeypatch.setattr(topic, "MAX_COMMIT_MESSAGES", BATCH)
 
 
 def fill(world: World) -> None:

@@ -22,6 +22,7 @@ MAX_VALUE_BYTES = 1 << 20
 _INTEGERS = "('UBIGINT', 'BIGINT')"
 _NUMBERS = "('UBIGINT', 'BIGINT', 'DOUBLE')"
 # DuckDB accepts more than we promise, a missing zone above all.
+_DATE_FORM = r"\d{4}-\d\d-\d\d"
 _INSTANT_FORM = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):?[0-5]\d)"
 
 
@@ -43,6 +44,9 @@ def typed_value(field: Field) -> str:
     if field.type == INSTANT:
         form = f"{kind} = 'VARCHAR' AND regexp_full_match({text}, '{_INSTANT_FORM}')"
         return f"CASE WHEN {form} THEN TRY_CAST({text} AS TIMESTAMPTZ) END"
+    if pa.types.is_date(field.type):
+        form = f"{kind} = 'VARCHAR' AND regexp_full_match({text}, '{_DATE_FORM}')"
+        return f"CASE WHEN {form} THEN TRY_CAST({text} AS DATE) END"
     if pa.types.is_integer(field.type):
         return f"CASE WHEN {kind} IN {_INTEGERS} THEN TRY_CAST({text} AS BIGINT) END"
     if pa.types.is_floating(field.type):
@@ -131,7 +135,7 @@ def _field_checks(field: Field) -> Iterator[Check]:
             f"', expected {least} to {field.max_length}'",
         )
     elif field.minimum is not None or field.maximum is not None:
-        lowest, highest = _bounds(field)
+        lowest, highest = bounds(field)
         yield Check(
             # A number too large for its type has no value.
             f"{_is_present(field)} AND coalesce({value} NOT BETWEEN {lowest} AND {highest}, true)",
@@ -168,6 +172,8 @@ def _wrong_type(field: Field) -> tuple[str, str]:
     kind, value = f"t_{field.name}", f"v_{field.name}"
     if field.type == INSTANT:
         return f"{value} IS NULL", "an ISO 8601 time with zone, as in 2026-01-31T23:59:59.999Z"
+    if pa.types.is_date(field.type):
+        return f"{value} IS NULL", "a date, as in 2026-01-31"
     if pa.types.is_integer(field.type):
         return f"{kind} NOT IN {_INTEGERS}", "an integer"
     if pa.types.is_floating(field.type):
@@ -181,7 +187,8 @@ def _is_present(field: Field) -> str:
     return f"coalesce(t_{field.name} <> 'NULL', false)"
 
 
-def _bounds(field: Field) -> tuple[str, str]:
+def bounds(field: Field) -> tuple[str, str]:
+    """SQL for the least and the greatest value allowed."""
     lowest = float("-inf") if field.minimum is None else field.minimum
     highest = float("inf") if field.maximum is None else field.maximum
     if pa.types.is_integer(field.type):

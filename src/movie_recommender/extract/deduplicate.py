@@ -6,9 +6,12 @@ from datetime import date
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
+
+Rows = npt.NDArray[np.int64]
 
 MEMORY_LIMIT = "512MB"
 """DuckDB spills to a temporary directory beyond this, however large the lake's days are."""
@@ -33,12 +36,8 @@ def drop_duplicates(rows: pa.Table, landed: pads.Dataset, dates: Sequence[date])
     """
     if not rows.num_rows:
         return rows
-    events = pa.table(
-        {
-            "event_id": rows["event_id"],
-            "event_date": rows["event_date"],
-            "row": pa.array(np.arange(rows.num_rows)),
-        }
+    events = rows.select(["event_id", "event_date"]).append_column(
+        "row", pa.array(np.arange(rows.num_rows))
     )
     known = landed.scanner(
         columns=["event_id", "event_date"],
@@ -52,12 +51,35 @@ def drop_duplicates(rows: pa.Table, landed: pads.Dataset, dates: Sequence[date])
     ):
         connection.register("events", events)
         connection.register("known", known)
-        first = connection.sql(
-            """
-            WITH once AS (SELECT event_id, event_date, min(row) AS row FROM events GROUP BY ALL)
-            SELECT row FROM once ANTI JOIN known USING (event_id, event_date) ORDER BY row
-            """
-        ).to_arrow_table()
-    if first.num_rows == rows.num_rows:
+        again = np.concatenate([_repeated(connection, events), _landed(connection)])
+    if not len(again):
         return rows
-    return rows.take(first["row"])
+    first = np.ones(rows.num_rows, dtype=bool)
+    first[again] = False
+    return rows.filter(pa.array(first))
+
+
+def _landed(connection: duckdb.DuckDBPyConnection) -> Rows:
+    """Rows of `events` that are among `known`."""
+    query = "SELECT row FROM events SEMI JOIN known USING (event_id, event_date)"
+    return np.asarray(connection.sql(query).to_arrow_table()["row"])
+
+
+def _repeated(connection: duckdb.DuckDBPyConnection, events: pa.Table) -> Rows:
+    """Rows of `events` whose event is in an earlier row.
+
+    Sorted hashes tell in a third of the time which few rows are worth a comparison.
+    """
+    query = "SELECT row, hash(event_id, event_date) AS hash FROM events"
+    hashed = connection.sql(query).to_arrow_table()
+    hashes = np.asarray(hashed["hash"])
+    ordered = np.sort(hashes)
+    suspects = np.isin(hashes, ordered[1:][ordered[1:] == ordered[:-1]])
+    if not suspects.any():
+        return np.empty(0, dtype=np.int64)
+    connection.register("suspects", events.take(hashed["row"].filter(pa.array(suspects))))
+    query = """
+        SELECT row FROM suspects ANTI JOIN (
+            SELECT min(row) AS row FROM suspects GROUP BY event_id, event_date) USING (row)
+        """
+    return np.asarray(connection.sql(query).to_arrow_table()["row"])

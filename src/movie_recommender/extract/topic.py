@@ -1,7 +1,7 @@
 """One topic's way into the lake: plan, read, judge, dead letters, rows."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,13 +10,21 @@ import pyarrow.compute as pc
 
 from movie_recommender.errors import OffsetGapError
 from movie_recommender.events import Contract
+from movie_recommender.extract.ahead import ahead
 from movie_recommender.extract.deduplicate import drop_duplicates, event_dates
 from movie_recommender.extract.plan import Plan, plan
 from movie_recommender.extract.source import Batch, Source
-from movie_recommender.extract.validate import validate
+from movie_recommender.extract.validate import Validated, Validator
 from movie_recommender.lake import DEAD_LETTERS, Lake, app_id, table_schema
 
 logger = logging.getLogger(__name__)
+
+MAX_COMMIT_MESSAGES = 200_000
+MAX_COMMIT_BYTES = 48 << 20
+"""A commit is made at the first of these bounds; one batch may come on top."""
+
+_BATCHES_AHEAD = 2
+_PORTIONS_AHEAD = 1
 
 
 @dataclass
@@ -27,7 +35,18 @@ class Tally:
     duplicates: int = 0
     dead_letters: int = 0
     messages: int = 0
+    n_bytes: int = 0
     gaps: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Portion:
+    """What one commit lands."""
+
+    validated: Validated
+    messages: int
+    n_bytes: int
+    positions: Mapping[int, int]
 
 
 class TopicExtraction:
@@ -67,8 +86,15 @@ class TopicExtraction:
             tally.gaps += planned.gaps
         if not planned.has_messages:
             return
-        for batch in self._source.batches(self._kafka_topic, planned):
-            self._land(batch, tally)
+        batches = self._source.batches(self._kafka_topic, planned)
+        validator = Validator(self._contract, kafka_topic=self._kafka_topic, now=self._now)
+        with (
+            validator,
+            ahead(batches, _BATCHES_AHEAD) as ready,
+            ahead(self._portions(ready, validator), _PORTIONS_AHEAD) as portions,
+        ):
+            for portion in portions:
+                self._land(portion, tally)
 
     def _accept(self, planned: Plan, accept_data_loss: bool) -> None:
         gaps = "; ".join(planned.gaps)
@@ -90,29 +116,43 @@ class TopicExtraction:
             none = table_schema(table).empty_table()
             self._append(table, none, positions, accepted_data_loss=gaps)
 
-    def _land(self, batch: Batch, tally: Tally) -> None:
-        messages = self._without_landed_dead_letters(batch.messages)
-        validated = validate(messages, self._contract, kafka_topic=self._kafka_topic, now=self._now)
-        if validated.rejected.num_rows:
+    def _portions(self, batches: Iterable[Batch], validator: Validator) -> Iterator[_Portion]:
+        """The batches, validated, in portions as large as memory may hold."""
+        messages, n_bytes, positions = 0, 0, None
+        for batch in batches:
+            validator.add(self._without_landed_dead_letters(batch.messages))
+            messages += batch.messages.num_rows
+            n_bytes += batch.messages["value"].nbytes
+            positions = batch.positions
+            if messages >= MAX_COMMIT_MESSAGES or validator.n_bytes >= MAX_COMMIT_BYTES:
+                yield _Portion(validator.take(), messages, n_bytes, positions)
+                messages, n_bytes, positions = 0, 0, None
+        if positions is not None:
+            yield _Portion(validator.take(), messages, n_bytes, positions)
+
+    def _land(self, portion: _Portion, tally: Tally) -> None:
+        valid, rejected = portion.validated.rows, portion.validated.rejected
+        if rejected.num_rows:
             # Before the rows: a kill in between leaves them to `_landed_dead_letters`.
             done = self._committed[DEAD_LETTERS]
-            positions = {p: max(offset, done.get(p, 0)) for p, offset in batch.positions.items()}
-            self._append(DEAD_LETTERS, validated.rejected, positions)
-        dates = event_dates(validated.rows)
+            positions = {p: max(offset, done.get(p, 0)) for p, offset in portion.positions.items()}
+            self._append(DEAD_LETTERS, rejected, positions)
+        dates = event_dates(valid)
         landed = self._lake.dataset(self._contract.topic, dates=dates)
-        rows = drop_duplicates(validated.rows, landed, dates)
-        if rows.num_rows or batch.positions != self._committed[self._contract.topic]:
-            self._append(self._contract.topic, rows, batch.positions)
-        tally.messages += batch.messages.num_rows
+        rows = drop_duplicates(valid, landed, dates)
+        if rows.num_rows or portion.positions != self._committed[self._contract.topic]:
+            self._append(self._contract.topic, rows, portion.positions)
+        tally.messages += portion.messages
+        tally.n_bytes += portion.n_bytes
         tally.rows += rows.num_rows
-        tally.duplicates += validated.rows.num_rows - rows.num_rows
-        tally.dead_letters += validated.rejected.num_rows
+        tally.duplicates += valid.num_rows - rows.num_rows
+        tally.dead_letters += rejected.num_rows
         logger.info(
-            "extract batch topic=%s messages=%d rows=%d dead_letters=%d",
+            "extract commit topic=%s messages=%d rows=%d dead_letters=%d",
             self._kafka_topic,
-            batch.messages.num_rows,
+            portion.messages,
             rows.num_rows,
-            validated.rejected.num_rows,
+            rejected.num_rows,
         )
 
     def _append(
