@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -65,6 +65,30 @@ def partitions(settings: Settings) -> Mapping[str, int]:
         admin.poll(0)  # hands over what librdkafka has noticed
         raise _no_answer(settings, [*reasons, error.args[0].str()]) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def topic_id(settings: Settings, name: str) -> str:
+    """The id that the broker gave the topic when it was created; another one, another topic.
+
+    Args:
+        settings: the process's settings.
+        name: the broker's name of the topic.
+
+    Raises:
+        NotReadyError: no broker answers in time, or it hides the topic.
+        ConfigurationError: the client refuses the security settings.
+    """
+    reasons: list[str] = []
+    admin = _admin(settings, reasons)
+    asked = admin.describe_topics(
+        TopicCollection([name]), request_timeout=settings.kafka_timeout_s
+    )[name]
+    try:
+        return str(asked.result(timeout=settings.kafka_timeout_s + _GRACE_S).topic_id)
+    except TimeoutError as error:
+        raise _no_answer(settings, [*reasons, "no answer"]) from error
+    except KafkaException as error:
+        raise _no_answer(settings, [*reasons, error.args[0].str()]) from error
 
 
 def _admin(settings: Settings, reasons: list[str]) -> AdminClient:

@@ -51,6 +51,11 @@ def app_id(kafka_topic: str, partition: int) -> str:
     return f"{kafka_topic}-{partition}"
 
 
+def id_app(kafka_topic: str) -> str:
+    """Delta application id that holds a number made from the Kafka topic's own id."""
+    return f"{kafka_topic}-id"
+
+
 def table_schema(table: str) -> pa.Schema:
     """Arrow schema of `table`: a topic of `events.CONTRACTS` or `dead_letters`."""
     return events.DEAD_LETTERS if table == DEAD_LETTERS else events.lake_schema(table)
@@ -128,6 +133,15 @@ class Lake:
             return {}
         found = {p: opened.transaction_version(app_id(kafka_topic, p)) for p in partitions}
         return {p: int(offset) for p, offset in found.items() if offset is not None}
+
+    def transaction(self, table: str, app: str) -> int | None:
+        """What the last commit that named `app` set it to; None where none did.
+
+        Raises:
+            StorageError: the table can't be read.
+        """
+        opened = self._open(table)
+        return None if opened is None else opened.transaction_version(app)
 
     def version(self, table: str) -> int | None:
         """The table's newest version; None when it doesn't exist.

@@ -101,6 +101,8 @@ class Settings(BaseSettings):
 
     data_lake_path: Annotated[str, AfterValidator(_lake_path)] = "/data/events"
     """Root of the Delta tables: a directory, s3://… or gs://…."""
+    max_dead_letter_share: Share = 0.05
+    """Extraction fails, after landing what is valid, when more of the messages are rejected."""
     feature_store_path: DiskPath = Path("/data/features/feature_store.duckdb")
     """The published DuckDB file of the feature store."""
     mlflow_tracking_uri: HttpUrl = "http://localhost:5000"

@@ -29,7 +29,13 @@ class Plan:
         return any(self.starts[p] < self.ends[p] for p in self.starts)
 
 
-def plan(kafka_topic: str, committed: Mapping[int, int], held: Mapping[int, Watermarks]) -> Plan:
+def plan(
+    kafka_topic: str,
+    committed: Mapping[int, int],
+    held: Mapping[int, Watermarks],
+    *,
+    recreated: bool = False,
+) -> Plan:
     """Where the extraction of one topic begins and ends.
 
     A topic never extracted before begins at the oldest message that the broker holds. In a topic
@@ -39,8 +45,14 @@ def plan(kafka_topic: str, committed: Mapping[int, int], held: Mapping[int, Wate
         kafka_topic: the broker's name, for the sentences.
         committed: next offset to read by partition, as the lake has it.
         held: what the broker holds, by partition.
+        recreated: the topic isn't the one that `committed` counts in.
     """
-    starts: dict[int, int] = {}
+    if recreated:
+        extracted = ", ".join(f"[{p}] to {offset}" for p, offset in sorted(committed.items()))
+        lost = f"{kafka_topic}: was deleted and created again, extracted before were {extracted}"
+        starts = {p: marks.low for p, marks in held.items()}
+        return Plan(starts, {p: marks.high for p, marks in held.items()}, (lost,))
+    starts = {}
     gaps: list[str] = []
     for partition, marks in sorted(held.items()):
         first = 0 if committed else marks.low

@@ -2,17 +2,24 @@
 
 import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import pyarrow as pa
+
 from movie_recommender import events, kafka
+from movie_recommender.errors import InputDataError
 from movie_recommender.extract.source import Source
 from movie_recommender.extract.topic import Tally, TopicExtraction
 from movie_recommender.lake import TABLES, Lake
 from movie_recommender.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+_ENOUGH_MESSAGES = 1000
+"""Of fewer messages a share says nothing."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,11 @@ class ExtractResult:
         rows: rows landed by this call, by topic.
         duplicates: valid messages left out because their event had already landed.
         dead_letters: rejected messages landed by this call.
+        reasons: of those, how many for each reason.
         messages: messages read.
+        n_bytes: bytes of their values.
+        lag: messages that Kafka held at the end and that this call left to the next.
+        newest_event_time: of the rows landed by this call; None where there are none.
         lake_versions: newest version of each lake table that exists.
         totals: rows of every lake table.
         gaps: one sentence for each loss that was accepted.
@@ -32,7 +43,11 @@ class ExtractResult:
     rows: dict[str, int]
     duplicates: int
     dead_letters: int
+    reasons: dict[str, int]
     messages: int
+    n_bytes: int
+    lag: int
+    newest_event_time: str | None
     lake_versions: dict[str, int]
     totals: dict[str, int]
     gaps: list[str]
@@ -56,9 +71,12 @@ def run(settings: Settings, *, now: datetime, accept_data_loss: bool = False) ->
         NotReadyError: the broker doesn't answer in time.
         OffsetGapError: messages are gone from Kafka and `accept_data_loss` is false.
         ConcurrentWriteError: another extraction was faster; run again.
+        InputDataError: more than `MAX_DEAD_LETTER_SHARE` of the messages were rejected; the valid
+            ones have landed.
         StorageError: the lake refuses to be read or written.
     """
     logger.info("extract start now=%s accept_data_loss=%s", now.isoformat(), accept_data_loss)
+    _return_memory_at_once()
     available = kafka.partitions(settings)
     lake = Lake(settings.data_lake_path)
     tallies: dict[str, Tally] = {topic: Tally() for topic in events.CONTRACTS}
@@ -68,12 +86,38 @@ def run(settings: Settings, *, now: datetime, accept_data_loss: bool = False) ->
             if name not in available:
                 logger.warning("extract topic=%s isn't on the broker: no rows", name)
                 continue
-            extraction = TopicExtraction(lake, source, contract, name, available[name], now)
+            extraction = TopicExtraction(
+                lake, source, contract, name, kafka.topic_id(settings, name), available[name], now
+            )
             extraction.run(tallies[topic], accept_data_loss=accept_data_loss)
     result = _result(lake, tallies)
     fields = dataclasses.asdict(result).items()
     logger.info("extract end %s", " ".join(f"{name}={value}" for name, value in fields))
+    _refuse_a_flood(settings, result)
     return result
+
+
+def _return_memory_at_once() -> None:
+    """Arrow's default allocator keeps 200 MB of what the batches leave behind; these don't."""
+    try:
+        pa.set_memory_pool(pa.jemalloc_memory_pool())
+        pa.jemalloc_set_decay_ms(0)
+    except NotImplementedError:  # not built in on every platform
+        pa.set_memory_pool(pa.system_memory_pool())
+
+
+def _refuse_a_flood(settings: Settings, result: ExtractResult) -> None:
+    share = result.dead_letters / max(1, result.messages)
+    if result.messages < _ENOUGH_MESSAGES or share <= settings.max_dead_letter_share:
+        return
+    reasons = ", ".join(f"{reason} {count}" for reason, count in result.reasons.items())
+    message = (
+        f"{result.dead_letters} of {result.messages} messages ({share:.1%}) are dead letters "
+        f"({reasons}), more than MAX_DEAD_LETTER_SHARE={settings.max_dead_letter_share:g}. The "
+        "valid ones have landed, the others are kept: look at the table dead_letters, mend the "
+        "producer, then run again; the next run judges new messages only."
+    )
+    raise InputDataError(message)
 
 
 def _result(lake: Lake, tallies: Mapping[str, Tally]) -> ExtractResult:
@@ -81,7 +125,13 @@ def _result(lake: Lake, tallies: Mapping[str, Tally]) -> ExtractResult:
         rows={topic: tally.rows for topic, tally in tallies.items()},
         duplicates=sum(tally.duplicates for tally in tallies.values()),
         dead_letters=sum(tally.dead_letters for tally in tallies.values()),
+        reasons=dict(sum((tally.reasons for tally in tallies.values()), Counter())),
         messages=sum(tally.messages for tally in tallies.values()),
+        n_bytes=sum(tally.n_bytes for tally in tallies.values()),
+        lag=sum(tally.lag for tally in tallies.values()),
+        newest_event_time=max(
+            (tally.newest.isoformat() for tally in tallies.values() if tally.newest), default=None
+        ),
         lake_versions=lake.versions(),
         totals={table: lake.count(table) for table in TABLES},
         gaps=[gap for tally in tallies.values() for gap in tally.gaps],

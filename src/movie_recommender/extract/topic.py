@@ -1,6 +1,8 @@
 """One topic's way into the lake: plan, read, judge, dead letters, rows."""
 
+import hashlib
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +17,7 @@ from movie_recommender.extract.deduplicate import drop_duplicates, event_dates
 from movie_recommender.extract.plan import Plan, plan
 from movie_recommender.extract.source import Batch, Source
 from movie_recommender.extract.validate import Validated, Validator
-from movie_recommender.lake import DEAD_LETTERS, Lake, app_id, table_schema
+from movie_recommender.lake import DEAD_LETTERS, Lake, app_id, id_app, table_schema
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,9 @@ class Tally:
     messages: int = 0
     n_bytes: int = 0
     gaps: list[str] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    newest: datetime | None = None
+    lag: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class TopicExtraction:
         source: Source,
         contract: Contract,
         kafka_topic: str,
+        kafka_id: str,
         n_partitions: int,
         now: datetime,
     ) -> None:
@@ -71,6 +77,10 @@ class TopicExtraction:
             table: lake.offsets(table, kafka_topic, range(n_partitions))
             for table in (contract.topic, DEAD_LETTERS)
         }
+        self._id = _number(kafka_id)
+        self._ids = {
+            table: lake.transaction(table, id_app(kafka_topic)) for table in self._committed
+        }
         self._dead = self._landed_dead_letters()
 
     def run(self, tally: Tally, *, accept_data_loss: bool) -> None:
@@ -80,9 +90,11 @@ class TopicExtraction:
             NotReadyError, OffsetGapError, ConcurrentWriteError, StorageError: as `extract.run`.
         """
         held = self._source.watermarks(self._kafka_topic, self._n_partitions)
-        planned = plan(self._kafka_topic, self._committed[self._contract.topic], held)
+        recreated = self._ids[self._contract.topic] not in (None, self._id)
+        committed = self._committed[self._contract.topic]
+        planned = plan(self._kafka_topic, committed, held, recreated=recreated)
         if planned.gaps:
-            self._accept(planned, accept_data_loss)
+            self._accept(planned, accept_data_loss, recreated=recreated)
             tally.gaps += planned.gaps
         if not planned.has_messages:
             return
@@ -95,8 +107,11 @@ class TopicExtraction:
         ):
             for portion in portions:
                 self._land(portion, tally)
+        held = self._source.watermarks(self._kafka_topic, self._n_partitions)
+        committed = self._committed[self._contract.topic]
+        tally.lag = sum(marks.high - committed[p] for p, marks in held.items())
 
-    def _accept(self, planned: Plan, accept_data_loss: bool) -> None:
+    def _accept(self, planned: Plan, accept_data_loss: bool, *, recreated: bool) -> None:
         gaps = "; ".join(planned.gaps)
         if not accept_data_loss:
             message = (
@@ -108,8 +123,9 @@ class TopicExtraction:
         logger.warning("extract data loss accepted: %s", gaps)
         # Dead letters of batches whose rows never landed stay known, unless the topic is another.
         done = self._committed[DEAD_LETTERS]
+        known = {} if recreated else done
         dead = {
-            p: done[p] if start <= done.get(p, -1) <= planned.ends[p] else start
+            p: known[p] if start <= known.get(p, -1) <= planned.ends[p] else start
             for p, start in planned.starts.items()
         }
         for table, positions in ((DEAD_LETTERS, dead), (self._contract.topic, planned.starts)):
@@ -147,6 +163,9 @@ class TopicExtraction:
         tally.rows += rows.num_rows
         tally.duplicates += valid.num_rows - rows.num_rows
         tally.dead_letters += rejected.num_rows
+        tally.reasons.update(rejected["reason"].to_pylist())
+        newest = pc.max(rows["event_time"]).as_py()
+        tally.newest = max(filter(None, (tally.newest, newest)), default=None)
         logger.info(
             "extract commit topic=%s messages=%d rows=%d dead_letters=%d",
             self._kafka_topic,
@@ -158,7 +177,7 @@ class TopicExtraction:
     def _append(
         self, table: str, rows: pa.Table, positions: Mapping[int, int], **notes: str
     ) -> None:
-        """Commit with the offsets of every partition, moved or not.
+        """Commit with the topic's id and the offsets of every partition, moved or not.
 
         So any two extractions of the topic collide, also when they read different partitions, and
         what `drop_duplicates` saw of the table is what this commit adds to.
@@ -166,13 +185,16 @@ class TopicExtraction:
         self._lake.append(
             table,
             rows,
-            {app_id(self._kafka_topic, p): offset for p, offset in positions.items()},
-            expected={
-                app_id(self._kafka_topic, p): offset for p, offset in self._committed[table].items()
-            },
+            self._transactions(positions, self._id),
+            expected=self._transactions(self._committed[table], self._ids[table]),
             notes=notes,
         )
         self._committed[table] = dict(positions)
+        self._ids[table] = self._id
+
+    def _transactions(self, positions: Mapping[int, int], number: int | None) -> dict[str, int]:
+        offsets = {app_id(self._kafka_topic, p): offset for p, offset in positions.items()}
+        return offsets if number is None else {**offsets, id_app(self._kafka_topic): number}
 
     def _landed_dead_letters(self) -> dict[tuple[int, int], bytes | None]:
         """Dead letters whose batch was killed, or is still at work, before its rows landed.
@@ -206,3 +228,8 @@ class TopicExtraction:
             for row, place in enumerate(places)
         ]
         return messages.filter(pc.invert(pa.array(landed, pa.bool_())))
+
+
+def _number(kafka_id: str) -> int:
+    """The topic's id as a Delta application transaction can hold it: 63 bits."""
+    return int.from_bytes(hashlib.blake2b(kafka_id.encode(), digest_size=8).digest(), "big") >> 1
