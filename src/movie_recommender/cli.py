@@ -63,6 +63,47 @@ def extract(
     _print(asdict(run(load_settings(), now=_now(), accept_data_loss=accept_data_loss)))
 
 
+dead_letters = typer.Typer(no_args_is_help=True, help="Look at rejected messages; judge again.")
+app.add_typer(dead_letters, name="dead-letters")
+
+Topic = Annotated[str | None, typer.Option(help="Only of this topic: users, movies, interactions.")]
+Reason = Annotated[str | None, typer.Option(help="Only with this reason, as `list` shows it.")]
+
+
+@dead_letters.command("list")
+def list_dead_letters(
+    *,
+    topic: Topic = None,
+    reason: Reason = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only extracted since this day.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="How many of the newest to show.")] = 20,
+) -> None:
+    """Count the rejected messages by reason and show the newest."""
+    from movie_recommender.extract.dead_letters import listing
+
+    day = since and since.date()
+    found = listing(load_settings(), topic=topic, reason=reason, since=day, limit=limit)
+    _print(asdict(found))
+
+
+@dead_letters.command("show")
+def show_dead_letter(topic: str, partition: int, offset: int) -> None:
+    """Show one rejected message whole."""
+    from movie_recommender.extract.dead_letters import show
+
+    _print(show(load_settings(), topic, partition, offset))
+
+
+@dead_letters.command("replay")
+def replay_dead_letters(*, topic: Topic = None, reason: Reason = None) -> None:
+    """Judge rejected messages again; the valid ones land in the lake, each event once."""
+    from movie_recommender.extract.dead_letters import replay
+
+    _print(asdict(replay(load_settings(), now=_now(), topic=topic, reason=reason)))
+
+
 @app.command()
 def features(*, as_of: AsOf = None) -> None:
     """Build and publish the feature store from the lake."""

@@ -84,6 +84,7 @@ class Lake:
         offsets: Mapping[str, int],
         *,
         expected: Mapping[str, int] | None = None,
+        unchanged_since: int | None = None,
         notes: Mapping[str, str] | None = None,
     ) -> int:
         """Add `rows` and set `offsets` in one commit; creates the table when it isn't there.
@@ -94,14 +95,15 @@ class Lake:
             offsets: next offset to read, by `app_id`.
             expected: the committed offsets that `rows` were computed from, by `app_id` (absent:
                 none yet); None trusts the caller to be the only writer.
+            unchanged_since: the version that `rows` were computed from; None when `expected` tells.
             notes: kept in the table's history with this commit.
 
         Returns:
             The table's version after the commit.
 
         Raises:
-            ConcurrentWriteError: another writer moved one of `offsets` since `expected` was read;
-                nothing was written.
+            ConcurrentWriteError: another writer moved one of `offsets` since `expected` was read,
+                or committed anything after `unchanged_since`; nothing was written.
             StorageError: the disk or bucket refused; the table stays at its last version.
         """
         schema = table_schema(table)
@@ -110,6 +112,8 @@ class Lake:
             # Compared on the very object that writes: Delta refuses what is committed after it was
             # opened, this refuses what was committed before.
             self._compare(table, opened, offsets, expected)
+            if unchanged_since not in (None, opened.version()):
+                raise self._conflict(table, f"version {opened.version()}, not {unchanged_since}")
             write_deltalake(
                 opened,
                 rows.select(schema.names).cast(schema),
@@ -121,6 +125,17 @@ class Lake:
                 ),
             )
             return int(opened.version())
+
+    def delete(self, table: str, condition: str) -> int:
+        """Delete the rows for which the SQL `condition` holds, in one commit; how many they were.
+
+        Raises:
+            ConcurrentWriteError: another writer changed the same files first; nothing was deleted.
+            StorageError: the disk or bucket refused; the table stays at its last version.
+        """
+        with self._refusals(table, "write"):
+            opened = self._open(table)
+            return 0 if opened is None else int(opened.delete(condition)["num_deleted_rows"])
 
     def offsets(self, table: str, kafka_topic: str, partitions: Iterable[int]) -> dict[int, int]:
         """Committed next offset of each of the topic's partitions; absent where there is none.
