@@ -11,10 +11,10 @@ PYTHON ?=
 ARGS ?=
 NAME ?=
 
-.PHONY: help run stop test test-unit lint format bench lock install clean
+.PHONY: help run stop test test-unit test-faults lint format bench lock install clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(STAMP) ## Start the whole stack and run the pipeline once (ARGS="--movielens DIR --users N --once --force-train")
 	@$(BIN)/python -m movie_recommender.local run $(ARGS)
@@ -30,6 +30,9 @@ test: $(STAMP) ## Run every test, with real servers
 
 test-unit: $(STAMP) ## Run the unit tests alone (under a minute)
 	@$(BIN)/python -m pytest tests/unit -m "not integration" $(ARGS)
+
+test-faults: $(STAMP) ## Kill extraction 200 times and its broker 20 times; the lake must equal the truth
+	@FAULT_KILLS=200,20 $(BIN)/python -m pytest tests/faults -s $(ARGS)
 
 lint: $(STAMP) ## Check style, types and the one-way imports
 	$(BIN)/ruff check .
