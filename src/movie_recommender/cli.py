@@ -104,6 +104,23 @@ def replay_dead_letters(*, topic: Topic = None, reason: Reason = None) -> None:
     _print(asdict(replay(load_settings(), now=_now(), topic=topic, reason=reason)))
 
 
+lake = typer.Typer(no_args_is_help=True, help="Care for the data lake.")
+app.add_typer(lake, name="lake")
+
+
+@lake.command("maintain")
+def maintain_lake(
+    *,
+    budget: Annotated[
+        float, typer.Option(min=0, help="Begin nothing new after so many seconds.")
+    ] = 3600,
+) -> None:
+    """Rewrite days that lie in many small files; delete files that no version needs."""
+    from movie_recommender.extract.maintain import maintain
+
+    _print(asdict(maintain(load_settings(), budget_s=budget)))
+
+
 @app.command()
 def features(*, as_of: AsOf = None) -> None:
     """Build and publish the feature store from the lake."""

@@ -101,6 +101,10 @@ class Settings(BaseSettings):
 
     data_lake_path: Annotated[str, AfterValidator(_lake_path)] = "/data/events"
     """Root of the Delta tables: a directory, s3://… or gs://…."""
+    lake_retention_days: Annotated[int, Field(ge=7, le=3650)] = 30
+    """How long files of old table versions are kept, for readers and for time travel."""
+    lake_care_budget_s: Annotated[float, Field(ge=0, le=36_000)] = 60.0
+    """After extraction, begin to rewrite days in many small files for so many seconds; 0: don't."""
     max_dead_letter_share: Share = 0.05
     """Extraction fails, after landing what is valid, when more of the messages are rejected."""
     feature_store_path: DiskPath = Path("/data/features/feature_store.duckdb")

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from movie_recommender import events, kafka
 from movie_recommender.errors import InputDataError
+from movie_recommender.extract.maintain import maintain
 from movie_recommender.extract.source import Source
 from movie_recommender.extract.topic import Tally, TopicExtraction
 from movie_recommender.lake import TABLES, Lake
@@ -91,6 +92,7 @@ def run(settings: Settings, *, now: datetime, accept_data_loss: bool = False) ->
                 lake, source, contract, name, kafka.topic_id(settings, name), available[name], now
             )
             extraction.run(tallies[topic], accept_data_loss=accept_data_loss)
+    maintain(settings, budget_s=settings.lake_care_budget_s)
     result = _result(lake, tallies)
     fields = dataclasses.asdict(result).items()
     logger.info("extract end %s", " ".join(f"{name}={value}" for name, value in fields))
