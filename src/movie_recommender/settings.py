@@ -123,6 +123,9 @@ class Settings(BaseSettings):
     simulation_seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
     simulation_users: Annotated[int, Field(ge=1, le=100_000_000)] = 6_000
     simulation_movies: Annotated[int, Field(ge=20, le=10_000_000)] = 4_000
+    simulation_dirt: str = "default"
+    """What goes wrong on the way to Kafka: default, none, or rates as in late=0.01,malformed=0.001.
+    """
     simulation_history_days: Annotated[int, Field(ge=0, le=3650)] = 30
     """Days of history that the first run on an empty world sends besides its own day."""
 

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource
 
+from movie_recommender import extract
 from movie_recommender import kafka as plumbing
 from movie_recommender.errors import NotReadyError
 from movie_recommender.events import CONTRACTS
@@ -37,7 +38,9 @@ class Killed(Exception):
 
 @pytest.fixture
 def small(settings: Settings) -> Settings:
-    return settings.model_copy(update={"simulation_users": 60, "simulation_movies": 80})
+    return settings.model_copy(
+        update={"simulation_users": 60, "simulation_movies": 80, "simulation_dirt": "none"}
+    )
 
 
 def events(settings: Settings, topic: str) -> list[dict[str, object]]:
@@ -157,6 +160,7 @@ def test_a_killed_process_is_repeated_with_the_same_ids(small: Settings) -> None
         "SIMULATION_USERS": "60",
         "SIMULATION_MOVIES": "80",
         "SIMULATION_HISTORY_DAYS": "2",
+        "SIMULATION_DIRT": "none",
     }
     command = [sys.executable, "-m", "movie_recommender.simulation", "daily", "--date", str(DAY)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
@@ -262,3 +266,21 @@ def test_movielens_small_arrives_whole(settings: Settings) -> None:
     sent = replay(settings, data, DAY, on_step=lambda _: None)
     assert len(ids(settings)) == sent.messages["interactions"] == 100_004
     assert max(days(settings)) == "2026-03-10"
+
+
+def test_what_the_dirt_says_is_what_extraction_finds(small: Settings) -> None:
+    dirty = small.model_copy(
+        update={
+            "simulation_dirt": "duplicates=0.05,late=0.05,malformed=0.01,future=0.01",
+            "max_dead_letter_share": 1.0,
+        }
+    )
+    sent = generate_all(dirty, DAY, history_days=3, on_step=lambda _: None)
+    result = extract.run(dirty, now=datetime(2026, 3, 11, 2, tzinfo=UTC))
+    assert result.dead_letters == sent.dirt["malformed"] + sent.dirt["future"] > 0
+    assert result.duplicates == sent.dirt["duplicates"] > 0
+    assert result.rows["interactions"] == (
+        sent.messages["interactions"] - result.dead_letters - result.duplicates
+    )
+    generate_all(dirty, DAY, history_days=3, on_step=lambda _: None)
+    assert sum(extract.run(dirty, now=datetime(2026, 3, 11, 3, tzinfo=UTC)).rows.values()) == 0

@@ -101,6 +101,16 @@ HistoryDays = Annotated[
         help="Days of history that a first run sends; SIMULATION_HISTORY_DAYS by default.",
     ),
 ]
+DirtRates = Annotated[
+    str | None,
+    typer.Option(
+        "--dirt",
+        metavar="RATES",
+        help="default, none or NAME=RATE,… with names of duplicates, late, out_of_order, "
+        "malformed, invalid_utf8, wrong_type, huge, future, unknown_ids; "
+        "SIMULATION_DIRT by default.",
+    ),
+]
 
 
 def main() -> None:
@@ -124,9 +134,10 @@ def all_(
     users: Users = None,
     movies: Movies = None,
     history_days: HistoryDays = None,
+    dirt: DirtRates = None,
 ) -> None:
     """Send a day's interactions; on a world's first run also users, movies and its history."""
-    _generate(_settings(seed, users, movies, history_days), _day(day))
+    _generate(_settings(seed, users, movies, history_days, dirt), _day(day))
 
 
 @app.command("generate-users")
@@ -163,9 +174,10 @@ def interactions(
     users: Users = None,
     movies: Movies = None,
     history_days: HistoryDays = None,
+    dirt: DirtRates = None,
 ) -> None:
     """Send a day's interactions, on a world's first run also its history's."""
-    _generate(_settings(seed, users, movies, history_days), _day(day), entities=False)
+    _generate(_settings(seed, users, movies, history_days, dirt), _day(day), entities=False)
 
 
 @app.command("replay-movielens")
@@ -222,20 +234,25 @@ def _replay(settings: Settings, directory: Path, day: date) -> None:
 
 
 def _report(sent: Sent) -> None:
-    counts = " ".join(f"{topic}={count}" for topic, count in sent.messages.items())
+    counts = " ".join(f"{name}={n}" for name, n in {**sent.messages, **sent.dirt}.items())
     logger.info(
         "done %s first_date=%s last_date=%s", counts or "sent=0", sent.first_date, sent.last_date
     )
 
 
 def _settings(
-    seed: int | None, users: int | None, movies: int | None, history_days: int | None
+    seed: int | None,
+    users: int | None,
+    movies: int | None,
+    history_days: int | None,
+    dirt: str | None = None,
 ) -> Settings:
     options = {
         "simulation_seed": seed,
         "simulation_users": users,
         "simulation_movies": movies,
         "simulation_history_days": history_days,
+        "simulation_dirt": dirt,
     }
     return load_settings(**{name: value for name, value in options.items() if value is not None})
 

@@ -13,11 +13,11 @@ _INSTANT_FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 @dataclass(frozen=True)
 class Messages:
-    """Keys and values of the messages of one topic, in the order in which they are sent."""
+    """Keys and values of a topic's messages in the order of sending; text is sent as UTF-8."""
 
     topic: str
     keys: list[str]
-    values: list[str]
+    values: list[str | bytes]
 
     def __len__(self) -> int:
         return len(self.values)

@@ -1,7 +1,8 @@
 """The order of things of the synthetic world: which topics and days a run sends."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import pyarrow as pa
@@ -9,7 +10,8 @@ import pyarrow as pa
 from movie_recommender import events, kafka
 from movie_recommender.settings import Settings
 from movie_recommender.simulation import progress
-from movie_recommender.simulation.day import interactions_of_day, movie_events, user_events
+from movie_recommender.simulation.day import movie_events, user_events
+from movie_recommender.simulation.dirt import Dirt, DirtyDays
 from movie_recommender.simulation.encode import encode
 from movie_recommender.simulation.sink import Sink
 from movie_recommender.simulation.world import World, make_world
@@ -30,11 +32,15 @@ OnStep = Callable[[Step], None]
 
 @dataclass(frozen=True)
 class Sent:
-    """What a run sent: messages by topic; the days are null when no day was sent."""
+    """What a run sent: messages by topic; the days are null when no day was sent.
+
+    `dirt` counts what went wrong with them, by the names of `Dirt`.
+    """
 
     messages: dict[str, int]
     first_date: str | None
     last_date: str | None
+    dirt: Mapping[str, int] = field(default_factory=dict)
 
 
 def generate_all(
@@ -58,6 +64,7 @@ def generate_all(
         NotReadyError: the broker is away, or didn't confirm a message.
     """
     world = _world(settings)
+    days_of = DirtyDays(world, Dirt.parse(settings.simulation_dirt))
     scope = _scope(world)
     record = progress.last_record(settings, scope)
     days = days_to_send(day, history_days, record)
@@ -65,6 +72,7 @@ def generate_all(
     sink = sink_for(settings)
     total = len(days) + 2 * with_entities
     sent: dict[str, int] = {}
+    dirt: Counter[str] = Counter()
     number = 0
     if with_entities:
         for topic, make in (("users", user_events), ("movies", movie_events)):
@@ -73,11 +81,13 @@ def generate_all(
             on_step(Step(topic, sent[topic], number, total))
     for chosen in days:
         number += 1
-        count = send_table(sink, "interactions", interactions_of_day(world, chosen))
-        sent["interactions"] = sent.get("interactions", 0) + count
-        on_step(Step(f"interactions {chosen}", count, number, total))
+        dirty = days_of.day(chosen)
+        sink.send(dirty.messages)
+        dirt.update(dirty.dirt)
+        sent["interactions"] = sent.get("interactions", 0) + len(dirty.messages)
+        on_step(Step(f"interactions {chosen}", len(dirty.messages), number, total))
     progress.write_record(settings, sink, _record(scope, days, record, entities=with_entities))
-    return Sent(sent, str(days[0]), str(days[-1]))
+    return Sent(sent, str(days[0]), str(days[-1]), dict(dirt))
 
 
 def generate_entities(settings: Settings, topic: str, *, on_step: OnStep) -> Sent:
