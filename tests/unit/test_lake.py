@@ -1,6 +1,4 @@
 import os
-import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -149,21 +147,6 @@ def test_a_lake_in_a_file_is_refused_with_the_remedy(tmp_path: Path) -> None:
         StorageError, match=r"Can't write lake table '.*file/users'.*DATA_LAKE_PATH"
     ):
         Lake(str(tmp_path / "file")).append("users", users(0, 1), {APP: 1})
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
-    try:
-        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no `mount` here")
-    if mounted.returncode:
-        pytest.skip(f"mounting a small disk isn't allowed here: {mounted.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def test_a_full_disk_leaves_the_last_version(small_disk: Path) -> None:

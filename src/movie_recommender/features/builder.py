@@ -99,7 +99,8 @@ def _refusals(directory: Path, memory_limit: str) -> Iterator[None]:
     """Say what the operator can do when DuckDB got no room or the lake no answer."""
     try:
         yield
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+    # What can't be written to the log fails as a transaction.
+    except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException) as error:
         message = (
             f"Building the feature store in {directory} stopped: {_first_line(error)}. Expected "
             f"room for the new file and, beyond {memory_limit} of memory, for intermediate tables; "

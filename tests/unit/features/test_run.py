@@ -165,11 +165,13 @@ def test_kill_between_build_and_rename_leaves_the_old_store(small, caplog):
     assert "killed build" in caplog.text
 
 
-def test_full_disk_leaves_the_old_store(small):
+@pytest.mark.parametrize("limit", range(0, 480_000, 40_000))
+def test_full_disk_leaves_the_old_store(small, limit):
+    """Wherever in the build the room ends: in the file, its log, or the last write."""
     small.build("06-03")
     before = identity(small.store_path)
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # no file may grow beyond this
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))  # no file may grow beyond this
     try:
         with pytest.raises(StorageError, match=r"features.*Free space"):
             small.build("06-04")
@@ -177,6 +179,29 @@ def test_full_disk_leaves_the_old_store(small):
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert identity(small.store_path) == before
     assert leftovers(small) == []
+
+
+def test_a_disk_without_room_leaves_the_old_store(make_world, small_disk):
+    world = make_world(small_disk)
+    world.build("06-03")
+    before = identity(world.store_path)
+    ballast = small_disk / "ballast"
+    stat = os.statvfs(small_disk)
+    free = stat.f_bavail * stat.f_frsize
+    refused = 0
+    for left in (*range(0, 40_000, 4096), *range(100_000, 1_600_000, 100_000)):
+        ballast.write_bytes(bytes(free - left))
+        try:
+            world.build("06-04")
+        except StorageError as error:
+            refused += 1
+            assert "Free space" in str(error)  # noqa: PT017 - some sizes suffice
+            assert identity(world.store_path) == before
+        else:
+            break
+        finally:
+            ballast.unlink()
+    assert refused > 3
 
 
 def test_readers_keep_their_build_while_a_new_one_is_published(small):
