@@ -120,10 +120,14 @@ class Lake:
             self._compare(table, opened, offsets, expected)
             if unchanged_since not in (None, opened.version()):
                 raise self._conflict(table, f"version {opened.version()}, not {unchanged_since}")
+            known = {field.name for field in opened.schema().fields}
             write_deltalake(
                 opened,
                 rows.select(schema.names).cast(schema),
                 mode="append",
+                # A contract with new fields widens the table; of one that a newer version has
+                # widened, the columns unknown here stay null.
+                schema_mode=None if known == set(schema.names) else "merge",
                 writer_properties=_WRITER,
                 commit_properties=CommitProperties(
                     app_transactions=[Transaction(app, offset) for app, offset in offsets.items()],
@@ -186,9 +190,10 @@ class Lake:
             opened = DeltaTable(self._uri(table))
             before = self.files_by_date(table)[day]
             connection.execute("SET TimeZone = 'UTC'")
-            connection.register("day", self._rows(table, opened, [day]))
+            # With all of its columns, also those that a newer version has added.
+            schema = pa.schema(opened.schema().to_arrow())
+            connection.register("day", self._rows(table, opened, [day], schema))
             ordered = connection.sql(f"SELECT * FROM day ORDER BY {', '.join(order_by)}")
-            schema = table_schema(table)
             batches = (batch.cast(schema) for batch in ordered.to_arrow_reader())
             write_deltalake(
                 opened,
@@ -279,12 +284,14 @@ class Lake:
         if opened is None or (dates is not None and not dates):
             return pads.dataset(table_schema(table).empty_table())
         with self._refusals(table, "read"):
-            return self._rows(table, opened, dates)
+            return self._rows(table, opened, dates, table_schema(table))
 
-    def _rows(self, table: str, opened: DeltaTable, dates: Sequence[date] | None) -> pads.Dataset:
+    def _rows(
+        self, table: str, opened: DeltaTable, dates: Sequence[date] | None, schema: pa.Schema
+    ) -> pads.Dataset:
         only = None if dates is None else [(partition_column(table), "in", list(map(str, dates)))]
         return opened.to_pyarrow_dataset(
-            schema=table_schema(table),
+            schema=schema,
             file_pruning_predicate=only,
             filesystem=self._local_files(table),
         )

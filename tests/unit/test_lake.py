@@ -1,3 +1,4 @@
+import dataclasses
 import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -162,3 +163,38 @@ def test_a_full_disk_leaves_the_last_version(small_disk: Path) -> None:
     ballast.unlink()
     lake.append("users", users(100, 5000), {APP: 5100}, expected={APP: 100})
     assert user_ids(lake) == list(range(5100))
+
+
+@pytest.fixture
+def _without_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    contract = events.USERS
+    fields = tuple(field for field in contract.fields if field.name != "device")
+    older = dataclasses.replace(contract, fields=fields)
+    monkeypatch.setitem(events.CONTRACTS, "users", older)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("_without_device")
+def test_a_wider_contract_widens_the_table(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.append("users", users(0, 2), {APP: 2})
+    assert "device" not in lake.dataset("users").schema.names
+    monkeypatch.undo()
+    assert lake.dataset("users").to_table()["device"].to_pylist() == [None, None]
+    newer = users(2, 1)
+    position = newer.column_names.index("device")
+    lake.append("users", newer.set_column(position, "device", pa.array(["tv"])), {APP: 3})
+    devices = lake.dataset("users").to_table().sort_by("user_id")["device"].to_pylist()
+    assert devices == [None, None, "tv"]
+
+
+def test_a_table_wider_than_the_contract_is_read_written_and_rewritten(
+    lake: Lake, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = users(0, 1)
+    position = rows.column_names.index("device")
+    lake.append("users", rows.set_column(position, "device", pa.array(["tv"])), {APP: 1})
+    request.getfixturevalue("_without_device")
+    lake.append("users", users(1, 1), {APP: 2})
+    lake.rewrite("users", date(2026, 1, 31), order_by=["user_id"])
+    assert user_ids(lake) == [0, 1]
+    monkeypatch.undo()
+    assert lake.dataset("users").to_table()["device"].to_pylist() == ["tv", None]

@@ -85,7 +85,8 @@ def _form(field: Field) -> str:
 
 def _read_sql(contract: Contract, latest: datetime) -> str:
     structure = ", ".join(f'"{field.name}": {_parsed_as(field)}' for field in contract.fields)
-    values = ", ".join(f"{_value(field)} AS {field.name}" for field in contract.fields)
+    # A field may be called like a word of SQL: `cast` is.
+    values = ", ".join(f'{_value(field)} AS "{field.name}"' for field in contract.fields)
     kept = " AND ".join([*_kept(contract), f"event_time <= TIMESTAMPTZ '{latest.isoformat()}'"])
     return f"""
         WITH parsed AS (
@@ -107,7 +108,7 @@ def _parsed_as(field: Field) -> str:
 
 
 def _value(field: Field) -> str:
-    raw = f"raw.{field.name}"
+    raw = f'raw."{field.name}"'
     if field.type == INSTANT:
         return f"TRY_CAST({raw} AS TIMESTAMPTZ)"
     if pa.types.is_date(field.type):
@@ -119,28 +120,29 @@ def _kept(contract: Contract) -> list[str]:
     """SQL conditions that together say: every value is within the contract."""
     conditions = []
     for field in contract.fields:
-        name, within = field.name, [_within(field)]
+        within = _within(field)
         if field.required:
-            conditions += [f"{name} IS NOT NULL", *filter(None, within)]
-        elif within[0]:
-            conditions.append(f"(raw.{name} IS NULL OR {within[0]})")
+            conditions.append(f'"{field.name}" IS NOT NULL')
+        if within:
+            conditions.append(f'(raw."{field.name}" IS NULL OR {within})')
     known = ", ".join(f"'{event_type}'" for event_type in contract.event_types)
     conditions.append(f"event_type IN ({known})")
     for event_type, names in contract.event_types.items():
         if names:
-            present = " AND ".join(f"{name} IS NOT NULL" for name in names)
+            present = " AND ".join(f'"{name}" IS NOT NULL' for name in names)
             conditions.append(f"(event_type <> '{event_type}' OR ({present}))")
     return conditions
 
 
 def _within(field: Field) -> str | None:
+    value = f'"{field.name}"'
     if field.type == INSTANT:
-        return f"{field.name} >= TIMESTAMPTZ '1970-01-01T00:00:00+00:00'"
+        return f"{value} >= TIMESTAMPTZ '1970-01-01T00:00:00+00:00'"
     if pa.types.is_date(field.type):
-        return f"{field.name} IS NOT NULL"
+        return f"{value} IS NOT NULL"
     if field.max_length is not None:
-        return f"len({field.name}) BETWEEN {int(field.required)} AND {field.max_length}"
+        return f"len({value}) BETWEEN {int(field.required)} AND {field.max_length}"
     if field.minimum is not None or field.maximum is not None:
         lowest, highest = bounds(field)
-        return f"{field.name} BETWEEN {lowest} AND {highest}"
+        return f"{value} BETWEEN {lowest} AND {highest}"
     return None

@@ -97,7 +97,7 @@ def _judge_sql(contract: Contract, latest: datetime) -> str:
                CASE WHEN failed IS NOT NULL THEN value END AS value,
                CASE WHEN has_extra THEN
                    nullif(json_merge_patch(document, '{nothing}')::VARCHAR, '{{}}') END AS extra,
-               {", ".join(f"v_{name} AS {name}" for name in names)}
+               {", ".join(f'v_{name} AS "{name}"' for name in names)}
         FROM checked
         ORDER BY kafka_partition, kafka_offset
         """
