@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from movie_recommender.errors import ConcurrentWriteError
-from movie_recommender.lake import DEAD_LETTERS, TABLES, Lake
+from movie_recommender.lake import DEAD_LETTERS, TABLES, LakeCare
 from movie_recommender.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def maintain(settings: Settings, *, budget_s: float) -> MaintenanceResult:
         StorageError: the lake refuses to be read or written; it stays readable.
     """
     started = time.monotonic()
-    lake = Lake(settings.data_lake_path)
+    lake = LakeCare(settings.data_lake_path)
     compacted: dict[str, list[str]] = {}
     removed = added = left = 0
     for table, day in _worthwhile(lake):
@@ -82,7 +82,7 @@ def maintain(settings: Settings, *, budget_s: float) -> MaintenanceResult:
     return result
 
 
-def _worthwhile(lake: Lake) -> Iterator[tuple[str, date]]:
+def _worthwhile(lake: LakeCare) -> Iterator[tuple[str, date]]:
     counts = [
         (files, table, day)
         for table in TABLES

@@ -12,7 +12,7 @@ import pytest
 from movie_recommender import events
 from movie_recommender.errors import ConcurrentWriteError
 from movie_recommender.extract.maintain import MANY_FILES, maintain
-from movie_recommender.lake import Lake, app_id
+from movie_recommender.lake import Lake, LakeCare, app_id
 from movie_recommender.settings import Settings, load_settings
 
 FULL, SPARE = date(2026, 1, 30), date(2026, 1, 31)
@@ -57,7 +57,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_a_day_in_many_files_becomes_one_and_nothing_else_changes(settings: Settings) -> None:
-    lake = Lake(settings.data_lake_path)
+    lake = LakeCare(settings.data_lake_path)
     before, version = content(lake), lake.version("interactions")
     result = maintain(settings, budget_s=60)
     assert result.compacted == {"interactions": [str(FULL)]}
@@ -71,16 +71,16 @@ def test_a_day_in_many_files_becomes_one_and_nothing_else_changes(settings: Sett
 
 def test_rows_of_one_user_lie_together_afterwards(settings: Settings) -> None:
     maintain(settings, budget_s=60)
-    table = Lake(settings.data_lake_path).dataset("interactions", dates=[FULL]).to_table()
+    table = LakeCare(settings.data_lake_path).dataset("interactions", dates=[FULL]).to_table()
     users = table["user_id"].to_pylist()
     assert users == sorted(users)
 
 
 def test_a_second_call_finds_nothing_to_do(settings: Settings) -> None:
     maintain(settings, budget_s=60)
-    version = Lake(settings.data_lake_path).version("interactions")
+    version = LakeCare(settings.data_lake_path).version("interactions")
     assert maintain(settings, budget_s=60).compacted == {}
-    assert Lake(settings.data_lake_path).version("interactions") == version
+    assert LakeCare(settings.data_lake_path).version("interactions") == version
 
 
 def test_beyond_its_budget_it_begins_nothing(settings: Settings) -> None:
@@ -93,7 +93,7 @@ def test_an_empty_lake_needs_no_care(tmp_path: Path) -> None:
 
 
 def test_of_two_cares_at_once_one_gives_way(settings: Settings) -> None:
-    lake = Lake(settings.data_lake_path)
+    lake = LakeCare(settings.data_lake_path)
     before = content(lake)
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: maintain(settings, budget_s=60), range(4)))
@@ -102,7 +102,7 @@ def test_of_two_cares_at_once_one_gives_way(settings: Settings) -> None:
 
 
 def test_what_lands_meanwhile_stays(settings: Settings) -> None:
-    lake = Lake(settings.data_lake_path)
+    lake = LakeCare(settings.data_lake_path)
 
     def land() -> None:
         for number in range(10):
@@ -119,7 +119,7 @@ def test_what_lands_meanwhile_stays(settings: Settings) -> None:
 
 
 def test_deleted_rows_do_not_come_back_by_a_rewrite_at_once(settings: Settings) -> None:
-    lake = Lake(settings.data_lake_path)
+    lake = LakeCare(settings.data_lake_path)
 
     def until_done(work: Callable[[], object]) -> None:
         while True:

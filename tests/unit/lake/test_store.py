@@ -9,7 +9,7 @@ import pytest
 
 from movie_recommender import events
 from movie_recommender.errors import ConcurrentWriteError, NotReadyError, StorageError
-from movie_recommender.lake import TABLES, Lake, app_id, table_schema
+from movie_recommender.lake import TABLES, Lake, LakeCare, app_id, table_schema
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 APP = app_id("users", 0)
@@ -194,7 +194,7 @@ def test_a_table_wider_than_the_contract_is_read_written_and_rewritten(
     lake.append("users", rows.set_column(position, "device", pa.array(["tv"])), {APP: 1})
     request.getfixturevalue("_without_device")
     lake.append("users", users(1, 1), {APP: 2})
-    lake.rewrite("users", date(2026, 1, 31), order_by=["user_id"])
+    LakeCare(lake.path).rewrite("users", date(2026, 1, 31), order_by=["user_id"])
     assert user_ids(lake) == [0, 1]
     monkeypatch.undo()
     assert lake.dataset("users").to_table()["device"].to_pylist() == ["tv", None]

@@ -7,13 +7,10 @@ that they came from. Both become visible together or not at all, so whoever goes
 
 import contextlib
 import logging
-import tempfile
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.fs as fs
@@ -27,49 +24,19 @@ from deltalake import (
 )
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from movie_recommender import events
 from movie_recommender.errors import ConcurrentWriteError, NotReadyError, StorageError
+from movie_recommender.lake.tables import TABLES, app_id, partition_column, table_schema
 
 logger = logging.getLogger(__name__)
 
-DEAD_LETTERS = "dead_letters"
-
-_REWRITE_MEMORY = "512MB"
-"""Beyond it, a day's rows are ordered on disk."""
-
 # Columns whose values nearly all differ: a dictionary of them saves nothing and doubles the time to
 # write and to read.
-_WRITER = WriterProperties(
+WRITER = WriterProperties(
     column_properties={
         name: ColumnProperties(dictionary_enabled=False)
         for name in ("event_id", "event_time", "session_id", "kafka_offset")
     }
 )
-
-TABLES = (*events.CONTRACTS, DEAD_LETTERS)
-
-
-def app_id(kafka_topic: str, partition: int) -> str:
-    """Delta application id that holds a Kafka partition's next offset.
-
-    Never the run's id: two runs at once must collide on it, else both of their commits succeed.
-    """
-    return f"{kafka_topic}-{partition}"
-
-
-def id_app(kafka_topic: str) -> str:
-    """Delta application id that holds a number made from the Kafka topic's own id."""
-    return f"{kafka_topic}-id"
-
-
-def table_schema(table: str) -> pa.Schema:
-    """Arrow schema of `table`: a topic of `events.CONTRACTS` or `dead_letters`."""
-    return events.DEAD_LETTERS if table == DEAD_LETTERS else events.lake_schema(table)
-
-
-def partition_column(table: str) -> str:
-    """The date column that `table` is partitioned by."""
-    return "ingestion_date" if table == DEAD_LETTERS else "event_date"
 
 
 class Lake:
@@ -128,7 +95,7 @@ class Lake:
                 # A contract with new fields widens the table; of one that a newer version has
                 # widened, the columns unknown here stay null.
                 schema_mode=None if known == set(schema.names) else "merge",
-                writer_properties=_WRITER,
+                writer_properties=WRITER,
                 commit_properties=CommitProperties(
                     app_transactions=[Transaction(app, offset) for app, offset in offsets.items()],
                     custom_metadata=dict(notes or {}),
@@ -147,74 +114,8 @@ class Lake:
             opened = self._open(table)
             if opened is None:
                 return 0
-            done = opened.delete(condition, commit_properties=_rewriting(opened))
+            done = opened.delete(condition, commit_properties=rewriting(opened))
             return int(done["num_deleted_rows"])
-
-    def files_by_date(self, table: str) -> dict[date, int]:
-        """How many files the newest version has for each value of `partition_column(table)`.
-
-        Raises:
-            StorageError: the table can't be read.
-        """
-        opened = self._open(table)
-        if opened is None:
-            return {}
-        with self._refusals(table, "read"):
-            actions = pa.table(opened.get_add_actions(flatten=True))
-        days = actions[f"partition.{partition_column(table)}"].to_pylist()
-        return dict(Counter(days))
-
-    def rewrite(self, table: str, day: date, *, order_by: Sequence[str]) -> tuple[int, int]:
-        """Put one day's rows into one file, ordered; how many files went and came.
-
-        Not by delta-rs' own `optimize`: of two at once 1.6 lets both succeed, and every row is
-        there twice.
-
-        Args:
-            table: one of `TABLES`; it must exist.
-            day: value of `partition_column(table)`.
-            order_by: columns by which the rows are ordered.
-
-        Raises:
-            ConcurrentWriteError: another writer changed the day's files first; nothing changed.
-            StorageError: the disk or bucket refused; the table stays at its last version.
-        """
-        column = partition_column(table)
-        with (
-            self._refusals(table, "write"),
-            tempfile.TemporaryDirectory(prefix="rewrite-") as spill,
-            duckdb.connect(
-                config={"memory_limit": _REWRITE_MEMORY, "temp_directory": spill}
-            ) as connection,
-        ):
-            opened = DeltaTable(self._uri(table))
-            before = self.files_by_date(table)[day]
-            connection.execute("SET TimeZone = 'UTC'")
-            # With all of its columns, also those that a newer version has added.
-            schema = pa.schema(opened.schema().to_arrow())
-            connection.register("day", self._rows(table, opened, [day], schema))
-            ordered = connection.sql(f"SELECT * FROM day ORDER BY {', '.join(order_by)}")
-            batches = (batch.cast(schema) for batch in ordered.to_arrow_reader())
-            write_deltalake(
-                opened,
-                pa.RecordBatchReader.from_batches(schema, batches),
-                mode="overwrite",
-                predicate=f"{column} = '{day}'",
-                writer_properties=_WRITER,
-                commit_properties=_rewriting(opened),
-            )
-            return before, self.files_by_date(table)[day]
-
-    def vacuum(self, table: str, keep: timedelta) -> int:
-        """Delete the files that no version younger than `keep` needs; how many they were.
-
-        Raises:
-            StorageError: the disk or bucket refused.
-        """
-        hours = int(keep / timedelta(hours=1))
-        with self._refusals(table, "write"):
-            opened = self._open(table)
-            return 0 if opened is None else len(opened.vacuum(hours, dry_run=False))
 
     def offsets(self, table: str, kafka_topic: str, partitions: Iterable[int]) -> dict[int, int]:
         """Committed next offset of each of the topic's partitions; absent where there is none.
@@ -380,7 +281,7 @@ class Lake:
             raise StorageError(message) from error
 
 
-def _rewriting(opened: DeltaTable) -> CommitProperties:
+def rewriting(opened: DeltaTable) -> CommitProperties:
     """What makes two commits collide that both put new files in place of old ones."""
     return CommitProperties(app_transactions=[Transaction("rewrite", opened.version())])
 

@@ -1,0 +1,26 @@
+"""The data lake: Delta tables of events and dead letters, each commit carrying Kafka offsets.
+
+`tables.py` says what there is, `store.py` reads and writes it, `care.py` keeps its files in order.
+"""
+
+from movie_recommender.lake.care import LakeCare
+from movie_recommender.lake.store import Lake
+from movie_recommender.lake.tables import (
+    DEAD_LETTERS,
+    TABLES,
+    app_id,
+    id_app,
+    partition_column,
+    table_schema,
+)
+
+__all__ = [
+    "DEAD_LETTERS",
+    "TABLES",
+    "Lake",
+    "LakeCare",
+    "app_id",
+    "id_app",
+    "partition_column",
+    "table_schema",
+]
