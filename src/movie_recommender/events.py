@@ -88,6 +88,10 @@ MOVIES = Contract(
         Field("genres", pa.list_(pa.string()), max_length=50),
         Field("year", pa.int32(), minimum=1870, maximum=2200),
         Field("language", pa.string(), max_length=64),
+        Field("release_date", pa.date32()),
+        Field("director", pa.string(), max_length=200),
+        Field("cast", pa.list_(pa.string()), max_length=100),
+        Field("franchise", pa.string(), max_length=200),
     ),
     event_types={"movie": ()},
 )

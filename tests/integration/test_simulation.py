@@ -116,7 +116,9 @@ def test_a_later_day_brings_the_days_in_between(small: Settings) -> None:
     generate(small)
     before = days(small)
     sent = generate(small, DAY + timedelta(days=2))
-    assert sent.messages.keys() == {"interactions"}
+    newcomers = sent.messages.get("users", 0)
+    assert sent.messages["interactions"] > 0
+    assert len(events(small, "users")) == 60 + newcomers
     assert (sent.first_date, sent.last_date) == ("2026-03-11", "2026-03-12")
     after = days(small)
     assert {day: after[day] for day in before} == before
@@ -130,7 +132,7 @@ def test_users_follow_when_only_interactions_were_sent_before(small: Settings) -
     assert events(small, "users") == []
     generate(small, history_days=0)
     assert len(events(small, "users")) == 60
-    generate_entities(small, "users", on_step=lambda _: None)
+    generate_entities(small, "users", DAY, on_step=lambda _: None)
     assert set(ids(small, "users").values()) == {2}
 
 

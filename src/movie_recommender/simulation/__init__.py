@@ -6,7 +6,26 @@ never on the run that sends them: a run that was killed is simply run again, sen
 same ids, and extraction keeps one of each.
 """
 
-from movie_recommender.simulation.day import interactions_of_day, movie_events, user_events
+from movie_recommender.simulation.day import (
+    interactions_of_day,
+    movie_arrivals,
+    movie_events,
+    user_arrivals,
+    user_events,
+)
+from movie_recommender.simulation.truth import Truth, oracle_ranking, truth, write_truth
 from movie_recommender.simulation.world import World, make_world
 
-__all__ = ["World", "interactions_of_day", "make_world", "movie_events", "user_events"]
+__all__ = [
+    "Truth",
+    "World",
+    "interactions_of_day",
+    "make_world",
+    "movie_arrivals",
+    "movie_events",
+    "oracle_ranking",
+    "truth",
+    "user_arrivals",
+    "user_events",
+    "write_truth",
+]

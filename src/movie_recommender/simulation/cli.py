@@ -6,14 +6,13 @@ Exit codes: 0 done; 1 failed, a retry may help; 2 a setting, an argument or an i
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from movie_recommender.errors import ConfigurationError, InputDataError, MovieRecommenderError
@@ -25,7 +24,17 @@ from movie_recommender.simulation.generate import (
     generate_all,
     generate_entities,
 )
+from movie_recommender.simulation.options import (
+    Day,
+    DirtRates,
+    HistoryDays,
+    Movies,
+    Seed,
+    Users,
+)
 from movie_recommender.simulation.replay import replay
+from movie_recommender.simulation.truth import oracle_ranking, truth, write_truth
+from movie_recommender.simulation.world import make_world
 
 logger = logging.getLogger(__name__)
 
@@ -35,82 +44,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Send simulated events, or MovieLens ratings, to Kafka.",
 )
-
-_FIRST_DAY = date(2000, 1, 1)
-"""The longest history, and MovieLens' thirty years, then begin after 1970, as extraction asks."""
-
-
-def _parse_day(text: str) -> date:
-    message = f"{text!r}: expected a day as YYYY-MM-DD, from {_FIRST_DAY} on"
-    try:
-        day = datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError as error:
-        raise typer.BadParameter(message) from error
-    if day < _FIRST_DAY:
-        raise typer.BadParameter(message)
-    return day
-
-
-def _parser(field: str) -> Callable[[str], int]:
-    """What reads an option that stands for the setting `field`, within that setting's bounds."""
-    bounds = Settings.model_fields[field].metadata
-    adapter: TypeAdapter[int] = TypeAdapter(Annotated[int, *bounds])
-
-    def parse(text: str) -> int:
-        try:
-            return adapter.validate_python(text)
-        except ValidationError as error:
-            message = f"{text!r}: {error.errors()[0]['msg']}"
-            raise typer.BadParameter(message) from error
-
-    return parse
-
-
-Day = Annotated[
-    date | None,
-    typer.Option(
-        "--date",
-        parser=_parse_day,
-        metavar="YYYY-MM-DD",
-        help="Newest day (UTC) to send; yesterday by default.",
-    ),
-]
-Seed = Annotated[
-    int | None,
-    typer.Option(
-        parser=_parser("simulation_seed"), metavar="INTEGER", help="SIMULATION_SEED by default."
-    ),
-]
-Users = Annotated[
-    int | None,
-    typer.Option(
-        parser=_parser("simulation_users"), metavar="INTEGER", help="SIMULATION_USERS by default."
-    ),
-]
-Movies = Annotated[
-    int | None,
-    typer.Option(
-        parser=_parser("simulation_movies"), metavar="INTEGER", help="SIMULATION_MOVIES by default."
-    ),
-]
-HistoryDays = Annotated[
-    int | None,
-    typer.Option(
-        parser=_parser("simulation_history_days"),
-        metavar="INTEGER",
-        help="Days of history that a first run sends; SIMULATION_HISTORY_DAYS by default.",
-    ),
-]
-DirtRates = Annotated[
-    str | None,
-    typer.Option(
-        "--dirt",
-        metavar="RATES",
-        help="default, none or NAME=RATE,… with names of duplicates, late, out_of_order, "
-        "malformed, invalid_utf8, wrong_type, huge, future, unknown_ids; "
-        "SIMULATION_DIRT by default.",
-    ),
-]
 
 
 def main() -> None:
@@ -149,8 +82,8 @@ def users_(
     movies: Movies = None,
     history_days: HistoryDays = None,
 ) -> None:
-    """Send every user; they are the same on every date."""
-    _entities(_settings(seed, users, movies, history_days), "users", day)
+    """Send every user who is there on the date."""
+    _entities(_settings(seed, users, movies, history_days), "users", _day(day))
 
 
 @app.command("generate-movies")
@@ -162,8 +95,8 @@ def movies_(
     movies: Movies = None,
     history_days: HistoryDays = None,
 ) -> None:
-    """Send every movie; they are the same on every date."""
-    _entities(_settings(seed, users, movies, history_days), "movies", day)
+    """Send every movie that is there on the date."""
+    _entities(_settings(seed, users, movies, history_days), "movies", _day(day))
 
 
 @app.command("generate-interactions")
@@ -188,6 +121,29 @@ def movielens(
 ) -> None:
     """Send a MovieLens data set, moved by whole days so that it ends on the date."""
     _replay(load_settings(), directory, _day(day))
+
+
+@app.command("truth")
+def truth_(
+    out: Annotated[Path, typer.Option(help="Folder for users.parquet and movies.parquet.")],
+    *,
+    day: Day = None,
+    seed: Seed = None,
+    users: Users = None,
+    movies: Movies = None,
+    user: Annotated[int | None, typer.Option(help="Also print this user's best movies.")] = None,
+    k: Annotated[int, typer.Option(min=1, help="How many of them.")] = 10,
+) -> None:
+    """Write what the world knows and a model must find out: who would like what on the date."""
+    settings = _settings(seed, users, movies, None)
+    world = make_world(
+        settings.simulation_seed, settings.simulation_users, settings.simulation_movies
+    )
+    known = truth(world, _day(day))
+    logger.info("truth users=%s movies=%s", *write_truth(known, out))
+    if user is not None:
+        for best in oracle_ranking(known, user, k).to_pylist():
+            typer.echo(f"{best['rank']:>4}  movie {best['movie_id']:<12} {best['affinity']:.3f}")
 
 
 @app.command()
@@ -220,10 +176,10 @@ def _generate(settings: Settings, day: date, *, entities: bool = True) -> None:
     _report(sent)
 
 
-def _entities(settings: Settings, topic: str, day: date | None) -> None:
-    logger.info("topic=%s date=%s", topic, _day(day))
+def _entities(settings: Settings, topic: str, day: date) -> None:
+    logger.info("topic=%s date=%s", topic, day)
     with _steps() as on_step:
-        sent = generate_entities(settings, topic, on_step=on_step)
+        sent = generate_entities(settings, topic, day, on_step=on_step)
     _report(sent)
 
 

@@ -1,237 +1,175 @@
 """What happens on a day: Arrow tables of events, a pure function of the world and the day."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from statistics import NormalDist
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from movie_recommender import events
 from movie_recommender.events import SCHEMA_VERSION
-from movie_recommender.simulation.ids import event_ids, hex_ids, mix, scope_key
-from movie_recommender.simulation.world import Floats, Ints, World, smallest_prime_from
+from movie_recommender.simulation.audience import Audience, activity, audience, user_attributes
+from movie_recommender.simulation.catalogue import (
+    Catalogue,
+    catalogue,
+    movie_attributes,
+    queries,
+)
+from movie_recommender.simulation.ids import (
+    Ints,
+    event_ids,
+    event_ids_of,
+    hex_ids,
+    mix,
+    scope_key,
+    uniforms,
+)
+from movie_recommender.simulation.presence import days_since_1970
+from movie_recommender.simulation.reactions import TYPES, Happenings, react
+from movie_recommender.simulation.shelf import MOST_SESSIONS, comes, shelf
+from movie_recommender.simulation.world import World
 
-JOINED = datetime(2020, 1, 1, tzinfo=UTC)
-"""Event time of every upsert: the same whichever day sends it."""
-
-_PERIOD_DAYS = 34
-_FEWEST_CANDIDATES = 60
-_USUAL_CANDIDATES = 4001 / _PERIOD_DAYS
-_USERS_AT_ONCE = 4096
-_DAY_US = 86_400_000_000
+_USERS_AT_ONCE = 16_384
 _SECOND_US = 1_000_000
-
-# How a shelf of movies is chosen, and what a user does with it. Tuned so that the true affinity is
-# a far better ranker than popularity; tests/unit/simulation/test_day.py holds that.
-_TASTE_PULL, _POPULARITY_PULL = 10.0, 0.5
-_MEAN_SHOWN = 6.6
-_VIEW, _LIKE = (5.5, 2.2), (3.0, 3.0)
-_WATCH, _STARS = (3.0, 2.25), (1.0, 2.25)
-"""(slope, middle) over appeal: of a logistic curve; of stars around 3."""
-_WATCH_NOISE, _STARS_NOISE = 0.7, 0.4
-_WATCH_SHARE, _RATING_SHARE, _SEARCH_SHARE = 0.75, 0.35, 0.25
-
-Bools = npt.NDArray[np.bool_]
+_DAY_US = 86_400 * _SECOND_US
+_LATEST_JOINING_S = 18 * 3600
+"""Leaves room for a first session on the day of joining."""
+_QUERY_KINDS = (0.6, 0.8)
+"""Upper ends of the shares of titles and directors; the rest are genres."""
 
 
-@dataclass(frozen=True)
-class _Shelf:
-    """What was shown to the users who came: one entry per impression, (N,) each."""
-
-    user: Ints
-    movie: Ints
-    position: Ints
-    appeal: Floats  # affinity against what is to be expected of so many candidates
-    time: Ints  # microseconds since midnight
-    session: npt.NDArray[np.uint64]
+def user_events(world: World, day: date) -> pa.Table:
+    """One upsert for each user who is present on `day`; of the user's first instant."""
+    return _user_upserts(world, world.users.present(day).ids)
 
 
-def user_events(world: World) -> pa.Table:
-    """One upsert for each user."""
-    return _upserts(world, "users", "user", world.users)
+def user_arrivals(world: World, day: date) -> pa.Table:
+    """One upsert for each user whose first day `day` is; may be empty."""
+    return _user_upserts(world, world.users.arrivals(day).ids)
 
 
-def movie_events(world: World) -> pa.Table:
-    """One upsert for each movie."""
-    return _upserts(world, "movies", "movie", world.movies)
+def movie_events(world: World, day: date) -> pa.Table:
+    """One upsert for each movie that is present on `day`; of its first midnight."""
+    return _movie_upserts(world, world.movies.present(day).ids)
 
 
-def interactions_of_day(world: World, day: date) -> pa.Table:
-    """The interactions of `day` (UTC) by event time; schema `events.INTERACTIONS.schema`."""
-    parts = [part for block in _blocks(world) for part in _block_events(world, day, block)]
-    merged = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    order = np.argsort(merged["time"], kind="stable")
-    return _interactions(world, day, {name: values[order] for name, values in merged.items()})
+def movie_arrivals(world: World, day: date) -> pa.Table:
+    """One upsert for each movie whose first day `day` is; may be empty."""
+    return _movie_upserts(world, world.movies.arrivals(day).ids)
 
 
-def _blocks(world: World) -> Iterator[tuple[int, Ints]]:
+def interactions_of_day(world: World, day: date) -> Iterator[pa.Table]:
+    """The interactions of `day` (UTC) in blocks of users, some 90,000 events each.
+
+    Each table has the schema `events.INTERACTIONS.schema` and is ordered by event time. What a
+    block holds depends on the world, the day and the block's number only.
+    """
+    movies = catalogue(world.movies, day)
     for number, start in enumerate(range(0, world.n_users, _USERS_AT_ONCE)):
-        yield number, np.arange(start, min(start + _USERS_AT_ONCE, world.n_users))
+        slots = np.arange(start, min(start + _USERS_AT_ONCE, world.n_users))
+        rng = np.random.default_rng([*world.scope, day.toordinal(), number])
+        users, first = _visitors(world, day, slots, rng)
+        shown = shelf(world, day, users, movies, first, rng)
+        happened = react(shown, users, rng)
+        yield _table(world, day, number, users, movies, happened)
 
 
-def _block_events(
-    world: World, day: date, block: tuple[int, Ints]
-) -> Iterator[dict[str, npt.NDArray[np.generic]]]:
-    """Columns of the events of one block of users, a dict per event type."""
-    number, users = block
-    rng = np.random.default_rng([*world.scope, day.toordinal(), number])
-    shelf = _shelf(world, day, users, rng)
-    yield _columns("impression", shelf, shelf.time)
-    viewed = _subset(shelf, _happens(rng, shelf.appeal, *_VIEW))
-    opened = viewed.time + rng.integers(3, 15, len(viewed.time)) * _SECOND_US
-    yield _columns("view", viewed, opened)
-    yield from _reactions(viewed, opened, rng)
-    first = _subset(shelf, (shelf.position == 0) & (rng.random(len(shelf.user)) < _SEARCH_SHARE))
-    yield _columns("search", first, first.time + 2 * _SECOND_US)
+def _visitors(
+    world: World, day: date, slots: Ints, rng: np.random.Generator
+) -> tuple[Audience, npt.NDArray[np.float64]]:
+    """Who of those in `slots` comes, and when today's newcomers' first session begins, else NaN."""
+    scope = world.users.scope
+    present = world.users.present(day, slots)
+    joins = present.joined == days_since_1970(day)
+    came = comes(activity(scope, present.ids), joins, day, rng)
+    ids = present.ids[came]
+    first = np.where(joins[came], _joining_us(world, ids) / _SECOND_US + 60, np.nan)
+    return audience(scope, ids, day), first
 
 
-def _reactions(
-    viewed: _Shelf, opened: Ints, rng: np.random.Generator
-) -> Iterator[dict[str, npt.NDArray[np.generic]]]:
-    """What follows a view: watching some of it, then a rating, a like."""
-    watched = rng.random(len(opened)) < _WATCH_SHARE
-    seen = _subset(viewed, watched)
-    n = len(seen.user)
-    effort = _WATCH[0] * (seen.appeal - _WATCH[1]) + _WATCH_NOISE * rng.standard_normal(n)
-    fraction = np.round(1 / (1 + np.exp(-effort)), 3)
-    stopped = opened[watched] + (60 + fraction * 5400).astype(np.int64) * _SECOND_US
-    yield _columns("watch", seen, stopped, fraction=fraction)
-    opinion = _STARS[0] * (seen.appeal - _STARS[1])
-    stars = 3 + opinion + _STARS_NOISE * rng.standard_normal(n)
-    rated = rng.random(n) < _RATING_SHARE
-    yield _columns(
-        "rating",
-        _subset(seen, rated),
-        stopped[rated] + 60 * _SECOND_US,
-        rating=np.clip(np.round(stars * 2) / 2, 0.5, 5.0)[rated],
-    )
-    liked = _happens(rng, seen.appeal, *_LIKE)
-    yield _columns("like", _subset(seen, liked), stopped[liked] + 20 * _SECOND_US)
+def _joining_us(world: World, users: Ints) -> Ints:
+    """(N,) microseconds from midnight at which each user joins on the first day."""
+    chance = uniforms(users, 1, *world.users.scope, "joining")[:, 0]
+    return (chance * _LATEST_JOINING_S * _SECOND_US).astype(np.int64)
 
 
-def _shelf(world: World, day: date, users: Ints, rng: np.random.Generator) -> _Shelf:
-    """Who comes, when, and what is shown to them, best first."""
-    activity = world.activity[users]
-    came = rng.random(len(users)) < np.clip(0.45 * activity**0.6, 0.02, 0.95)
-    users = users[came]
-    wanted = 1 + rng.poisson((_MEAN_SHOWN - 1) * activity[came] ** 0.4)
-    start = ((6 + 15 * rng.beta(4, 2.2, len(users))) * 3600 * _SECOND_US).astype(np.int64)
-    movies = _candidates(world, day, users)  # (B, C), -1 where there is none
-    affinity = world.affinity(users, movies)
-    utility = _TASTE_PULL * affinity + _POPULARITY_PULL * world.log_popularity[movies]
-    utility += rng.gumbel(size=utility.shape)
-    utility[movies < 0] = -np.inf
-    order = np.argsort(-utility, axis=1, kind="stable")
-    position = np.broadcast_to(np.arange(movies.shape[1]), movies.shape)
-    available = (movies >= 0).sum(axis=1)
-    row, column = np.nonzero(position < np.minimum(wanted, available)[:, None])
-    chosen = order[row, column]
-    salt = np.uint64(scope_key(*world.scope, day, "session"))
-    return _Shelf(
-        user=users[row],
-        movie=movies[row, chosen],
-        position=column,
-        appeal=affinity[row, chosen] - _expectation(world),
-        time=start[row] + column * 20 * _SECOND_US + rng.integers(_SECOND_US, size=len(row)),
-        session=mix(salt + users[row].astype(np.uint64)),
-    )
-
-
-def _candidates(world: World, day: date, users: Ints) -> Ints:
-    """(B, C) movie rows that may be shown to each user on `day`, -1 where there is none.
-
-    A user goes through the whole catalogue once in 34 days (fewer below 2,000 movies: with little
-    to choose from, taste would hardly show), in an order of their own: step i brings up row
-    (offset + stride * i) mod p, p prime. So without any state a user of a larger world doesn't meet
-    a movie twice in a month.
-    """
-    prime, period = _cycle(world)
-    slot = day.toordinal() % period
-    steps = np.arange(slot * prime // period, (slot + 1) * prime // period)
-    rows = (world.offset[users][:, None] + world.stride[users][:, None] * steps) % prime
-    return np.where(rows < world.n_movies, rows, -1)
-
-
-def _cycle(world: World) -> tuple[int, int]:
-    """The steps of a user's way through the catalogue, and the days that it takes."""
-    prime = smallest_prime_from(world.n_movies)
-    return prime, max(1, min(_PERIOD_DAYS, prime // _FEWEST_CANDIDATES))
-
-
-def _expectation(world: World) -> np.float32:
-    """How much better the best few of a day's candidates are than with 4,000 movies.
-
-    The more there is to choose from the pickier users are; so there are as many positives whatever
-    the size of the catalogue.
-    """
-    prime, period = _cycle(world)
-    normal = NormalDist()
-    best = normal.inv_cdf(1 - 3 * period / prime)
-    return np.float32(best - normal.inv_cdf(1 - 3 / _USUAL_CANDIDATES))
-
-
-def _happens(rng: np.random.Generator, appeal: Floats, slope: float, middle: float) -> Bools:
-    chance = 1 / (1 + np.exp(-slope * (appeal - middle)))
-    return np.asarray(rng.random(len(appeal)) < chance)
-
-
-def _subset(shelf: _Shelf, keep: Bools) -> _Shelf:
-    return _Shelf(**{name: values[keep] for name, values in vars(shelf).items()})
-
-
-def _columns(
-    event_type: str, shelf: _Shelf, time: Ints, **values: npt.NDArray[np.float64]
-) -> dict[str, npt.NDArray[np.generic]]:
-    missing = np.full(len(time), np.nan)
-    return {
-        "type": np.full(len(time), _TYPES.index(event_type), np.int8),
-        "time": time,
-        "user": shelf.user,
-        "movie": shelf.movie,
-        "position": shelf.position,
-        "session": shelf.session,
-        "fraction": values.get("fraction", missing),
-        "rating": values.get("rating", missing),
-    }
-
-
-_TYPES = tuple(events.INTERACTIONS.event_types)
-
-
-def _interactions(world: World, day: date, columns: dict[str, npt.NDArray[np.generic]]) -> pa.Table:
-    n = len(columns["time"])
-    kind = pa.array(np.array(_TYPES)[columns["type"]], pa.string())
-    is_search = columns["type"] == _TYPES.index("search")
-    is_impression = columns["type"] == _TYPES.index("impression")
-    midnight = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * _SECOND_US
-    queries = world.movies["title"].combine_chunks().take(columns["movie"])
+def _table(
+    world: World,
+    day: date,
+    block: int,
+    users: Audience,
+    movies: Catalogue,
+    happened: Happenings,
+) -> pa.Table:
+    """Happenings as events, in their order."""
+    shelf, entry, kind = happened.shelf, happened.entry, happened.kind
+    n = len(kind)
+    midnight = days_since_1970(day) * _DAY_US
+    time = midnight + (happened.time * _SECOND_US).astype(np.int64)
+    is_search = _is(kind, "search")
+    fraction = pa.array(happened.fraction[entry], mask=~_is(kind, "watch"))
+    rating = pa.array(happened.stars[entry].astype(np.float64), mask=~_is(kind, "rating"))
+    movie = movies.ids[shelf.movie[entry]]
+    position = shelf.position[entry].astype(np.int32)
     arrays = {
-        "event_id": event_ids(n, *world.scope, day, "interactions"),
-        "event_type": kind,
-        "event_time": pa.array(midnight + columns["time"], pa.int64()).cast(events.INSTANT),
-        "schema_version": pa.array(np.full(n, SCHEMA_VERSION), pa.int32()),
-        "user_id": world.users["user_id"].combine_chunks().take(columns["user"]),
-        "movie_id": pa.array(columns["movie"] + 1, pa.int64(), mask=is_search),
-        "fraction": pa.array(columns["fraction"], pa.float64(), from_pandas=True),
-        "rating": pa.array(columns["rating"], pa.float64(), from_pandas=True),
-        "position": pa.array(columns["position"], pa.int32(), mask=~is_impression),
-        "query": pc.if_else(pa.array(is_search), queries, pa.scalar(None, pa.string())),
-        "session_id": hex_ids(columns["session"].astype(np.uint64)),
+        "event_id": event_ids(n, *world.scope, day, "interactions", block),
+        "event_type": pa.array(TYPES).take(pa.array(kind)),
+        "event_time": pa.array(time).cast(events.INSTANT),
+        "schema_version": pa.array(np.full(n, SCHEMA_VERSION, np.int32)),
+        "user_id": pa.array(users.ids[shelf.user[entry]]),
+        "movie_id": pa.array(movie, mask=is_search),
+        "fraction": fraction,
+        "rating": rating,
+        "position": pa.array(position, mask=~_is(kind, "impression")),
+        "query": _queries(world, day, block, movie, is_search),
+        "session_id": _session_ids(world, day, users, happened),
     }
     return pa.table(arrays, schema=events.INTERACTIONS.schema)
 
 
-def _upserts(world: World, topic: str, event_type: str, attributes: pa.Table) -> pa.Table:
-    n = attributes.num_rows
+def _is(kind: npt.NDArray[np.int8], name: str) -> npt.NDArray[np.bool_]:
+    return np.asarray(kind == TYPES.index(name))
+
+
+def _queries(
+    world: World, day: date, block: int, movie: Ints, searched: npt.NDArray[np.bool_]
+) -> pa.Array:
+    """(N,) what was typed to find the movie, null where nothing was."""
+    rows = np.flatnonzero(searched)
+    chance = uniforms(rows, 1, *world.scope, day, block, "query")[:, 0]
+    found = queries(world.movies, movie[rows], np.searchsorted(_QUERY_KINDS, chance))
+    places = np.zeros(len(movie), np.int64)
+    places[rows] = np.arange(len(rows))
+    return found.take(pa.array(places, mask=~searched))
+
+
+def _session_ids(world: World, day: date, users: Audience, happened: Happenings) -> pa.Array:
+    shelf = happened.shelf
+    salt = np.uint64(scope_key(*world.scope, day, "session"))
+    keys = users.ids[shelf.visitor] * MOST_SESSIONS + shelf.number
+    sessions = mix(salt + keys.astype(np.uint64))
+    return hex_ids(sessions[shelf.session[happened.entry]])
+
+
+def _user_upserts(world: World, ids: Ints) -> pa.Table:
+    joined = world.users.joined(ids) * _DAY_US + _joining_us(world, ids)
+    return _upserts("users", world, ids, joined, user_attributes(world.users.scope, ids))
+
+
+def _movie_upserts(world: World, ids: Ints) -> pa.Table:
+    joined = world.movies.joined(ids) * _DAY_US
+    return _upserts("movies", world, ids, joined, movie_attributes(world.movies, ids))
+
+
+def _upserts(topic: str, world: World, ids: Ints, time: Ints, attributes: pa.Table) -> pa.Table:
+    contract = events.CONTRACTS[topic]
+    [event_type] = contract.event_types
     common = {
-        "event_id": event_ids(n, *world.scope, topic),
-        "event_type": pa.array([event_type] * n, pa.string()),
-        "event_time": pa.array([JOINED] * n, events.INSTANT),
-        "schema_version": pa.array(np.full(n, SCHEMA_VERSION), pa.int32()),
+        "event_id": event_ids_of(ids, *world.scope, topic),
+        "event_type": pa.array([event_type]).take(pa.array(np.zeros(len(ids), np.int8))),
+        "event_time": pa.array(time).cast(events.INSTANT),
+        "schema_version": pa.array(np.full(len(ids), SCHEMA_VERSION, np.int32)),
     }
     columns = {name: attributes[name] for name in attributes.column_names}
-    return pa.table({**common, **columns}, schema=events.CONTRACTS[topic].schema)
+    return pa.table({**common, **columns}, schema=contract.schema)

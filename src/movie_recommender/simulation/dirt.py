@@ -137,7 +137,10 @@ class DirtyDays:
 
     def _arrived(self, day: date) -> pa.Table:
         """The day's own events that are sent on it; those that aren't are kept for later."""
-        table = interactions_of_day(self._world, day)
+        blocks = list(interactions_of_day(self._world, day))
+        table = pa.concat_tables(blocks)
+        if len(blocks) > 1:
+            table = table.sort_by("event_time")
         if not self._dirt.late:
             return table
         rng = self._rng(day, "late")

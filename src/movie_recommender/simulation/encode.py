@@ -50,13 +50,14 @@ def _document(contract: Contract, table: pa.Table) -> str:
         if name in required:
             continue
         piece = f"',' || {_member(name)}"
-        nullable = table[name].null_count > 0
-        pieces.append(f"CASE WHEN {name} IS NULL THEN '' ELSE {piece} END" if nullable else piece)
+        if table[name].null_count:
+            piece = f"CASE WHEN \"{name}\" IS NULL THEN '' ELSE {piece} END"
+        pieces.append(piece)
     return " || ".join([*pieces, "'}'"])
 
 
 def _member(name: str) -> str:
-    value = f"strftime({name}, '{_INSTANT_FORM}')" if name == "event_time" else name
+    value = f"strftime({name}, '{_INSTANT_FORM}')" if name == "event_time" else f'"{name}"'
     return f"""'"{name}":' || to_json({value})::VARCHAR"""
 
 

@@ -10,7 +10,12 @@ import pyarrow as pa
 from movie_recommender import events, kafka
 from movie_recommender.settings import Settings
 from movie_recommender.simulation import progress
-from movie_recommender.simulation.day import movie_events, user_events
+from movie_recommender.simulation.day import (
+    movie_arrivals,
+    movie_events,
+    user_arrivals,
+    user_events,
+)
 from movie_recommender.simulation.dirt import Dirt, DirtyDays
 from movie_recommender.simulation.encode import encode
 from movie_recommender.simulation.sink import Sink
@@ -48,6 +53,8 @@ def generate_all(
 ) -> Sent:
     """Send the world up to `day`: on its first run with users, movies and the days before.
 
+    With each day go the users and movies who are new on it.
+
     The world is that of `settings.simulation_seed`, `…_users` and `…_movies`. A later day brings
     the days since the last one, at most `history_days` before it; a day already sent is sent
     again, with the same ids. The record of how far the world has come is written after the broker
@@ -77,10 +84,14 @@ def generate_all(
     if with_entities:
         for topic, make in (("users", user_events), ("movies", movie_events)):
             number += 1
-            sent[topic] = send_table(sink, topic, make(world))
+            sent[topic] = send_table(sink, topic, make(world, days[0]))
             on_step(Step(topic, sent[topic], number, total))
     for chosen in days:
         number += 1
+        if entities and not (with_entities and chosen == days[0]):
+            for topic, new in (("users", user_arrivals), ("movies", movie_arrivals)):
+                if (arrived := new(world, chosen)).num_rows:
+                    sent[topic] = sent.get(topic, 0) + send_table(sink, topic, arrived)
         dirty = days_of.day(chosen)
         sink.send(dirty.messages)
         dirt.update(dirty.dirt)
@@ -90,14 +101,15 @@ def generate_all(
     return Sent(sent, str(days[0]), str(days[-1]), dict(dirt))
 
 
-def generate_entities(settings: Settings, topic: str, *, on_step: OnStep) -> Sent:
-    """Send the upserts of every user (`topic` users) or movie (movies); records nothing.
+def generate_entities(settings: Settings, topic: str, day: date, *, on_step: OnStep) -> Sent:
+    """Send the upserts of every user (`topic` users) or movie (movies) of `day`; records nothing.
 
     Raises:
         NotReadyError: the broker is away, or didn't confirm a message.
     """
     world = _world(settings)
-    table = user_events(world) if topic == "users" else movie_events(world)
+    make = user_events if topic == "users" else movie_events
+    table = make(world, day)
     count = send_table(sink_for(settings), topic, table)
     on_step(Step(topic, count, 1, 1))
     return Sent({topic: count}, None, None)

@@ -1,4 +1,4 @@
-"""Ids as a pure function of what they name."""
+"""Ids and chance as a pure function of what they name."""
 
 import hashlib
 
@@ -7,8 +7,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 UInts = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
 
 _HEX_DIGITS = 16
+_LANE = np.uint64(0xD1342543DE82EF95)
+_HALF = np.uint64(32)
 
 
 def event_ids(n: int, *scope: object) -> pa.StringArray:
@@ -17,8 +21,12 @@ def event_ids(n: int, *scope: object) -> pa.StringArray:
     Within a scope no two are equal (the mix is a bijection of the index); between scopes they are
     64 random bits.
     """
-    start = np.uint64(scope_key(*scope))
-    return hex_ids(mix(start + np.arange(n, dtype=np.uint64)))
+    return event_ids_of(np.arange(n, dtype=np.int64), *scope)
+
+
+def event_ids_of(keys: Ints, *scope: object) -> pa.StringArray:
+    """(N,) the id of the one event of each key in `scope`; as unique as the keys."""
+    return hex_ids(mix(np.uint64(scope_key(*scope)) + keys.astype(np.uint64)))
 
 
 def scope_key(*scope: object) -> int:
@@ -33,6 +41,33 @@ def mix(values: UInts) -> UInts:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
+
+
+def hashes(ids: Ints, lanes: int, *scope: object) -> UInts:
+    """(N, lanes) 64 random bits for each id and lane of `scope`.
+
+    Counter-based (Salmon et al. 2011): no generator has to be walked to get at one id's numbers.
+    """
+    state = mix(np.uint64(scope_key(*scope)) + ids.astype(np.uint64))
+    return mix(state[:, None] + np.arange(lanes, dtype=np.uint64) * _LANE)
+
+
+def uniforms(ids: Ints, lanes: int, *scope: object) -> npt.NDArray[np.float64]:
+    """(N, lanes) uniform in (0, 1)."""
+    bits = hashes(ids, lanes, *scope) >> np.uint64(12)
+    return np.asarray((bits.astype(np.float64) + 0.5) * 2.0**-52)
+
+
+def normals(ids: Ints, lanes: int, *scope: object) -> Floats:
+    """(N, lanes) float32 standard normal; two from each hash (Box and Muller 1958)."""
+    pairs = hashes(ids, (lanes + 1) // 2, *scope)
+    high = (pairs >> _HALF).astype(np.float32)
+    low = (pairs & np.uint64(0xFFFFFFFF)).astype(np.float32)
+    radius = np.sqrt(-2.0 * np.log((high + np.float32(0.5)) * np.float32(2.0**-32)))
+    angle = low * np.float32(2.0 * np.pi * 2.0**-32)
+    # Rounded to float32 the largest `high` gives a logarithm of just 0, never more.
+    both = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=2)
+    return both.reshape(len(ids), 2 * pairs.shape[1])[:, :lanes]
 
 
 def hex_ids(values: UInts) -> pa.StringArray:

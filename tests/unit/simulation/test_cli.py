@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 ROOT = Path(__file__).parents[3]
@@ -39,6 +41,7 @@ def test_daily_without_a_source_says_so_and_succeeds() -> None:
         (("daily",), {"SIMULATION_SEED": "-1"}, "SIMULATION_SEED='-1'"),
         (("daily",), {"DATA_SOURCE": "movielens"}, "Set MOVIELENS_PATH"),
         (("replay-movielens", "nowhere"), {}, "nowhere"),
+        (("generate-all", "--dirt", "late=2"), {}, "SIMULATION_DIRT='late=2'"),
     ],
 )
 def test_wrong_input_exits_2(args: tuple[str, ...], environment: dict[str, str], says: str) -> None:
@@ -54,3 +57,17 @@ def test_without_a_broker_it_exits_1_and_names_it() -> None:
     assert result.returncode == 1
     assert "KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_truth_is_written_and_a_user_s_best_movies_are_printed(tmp_path: Path) -> None:
+    told = simulate("truth", "--date", "2026-01-01", "--out", str(tmp_path / "truth"))
+    assert told.returncode == 0, told.stderr
+    users = pq.read_table(tmp_path / "truth" / "users.parquet")
+    movies = pq.read_table(tmp_path / "truth" / "movies.parquet")
+    assert (users.num_rows, movies.num_rows) == (5, 20)
+    user = users["user_id"][0].as_py()
+    arguments = ("--out", str(tmp_path / "truth"), "--user", str(user), "--k", "3")
+    lines = simulate("truth", "--date", "2026-01-01", *arguments).stdout.splitlines()
+    affinity = np.stack(movies["vector"].to_pylist()) @ np.array(users["vector"][0].as_py())
+    best = movies["movie_id"].to_numpy()[np.argsort(-affinity)[:3]]
+    assert [int(line.split()[2]) for line in lines] == best.tolist()

@@ -28,6 +28,10 @@ MUCH = Dirt(
 )
 
 
+def events_of(day: date) -> pa.Table:
+    return pa.concat_tables(interactions_of_day(WORLD, day))
+
+
 def judged(day: Day) -> Validated:
     values = [v.encode() if isinstance(v, str) else v for v in day.messages.values]
     n = len(values)
@@ -39,7 +43,7 @@ def judged(day: Day) -> Validated:
 
 def test_without_dirt_the_messages_are_the_events() -> None:
     day = DirtyDays(WORLD, NONE).day(DAY)
-    assert day.messages == encode("interactions", interactions_of_day(WORLD, DAY))
+    assert day.messages == encode("interactions", events_of(DAY))
     assert day.invalid == sum(day.dirt.values()) == 0
 
 
@@ -67,7 +71,7 @@ def test_over_the_days_every_event_arrives_and_only_the_counted_twice() -> None:
         arrived.update(rows["event_id"].to_pylist())
         unknown += sum(user >= 10**12 for user in rows["user_id"].to_pylist())
     for day in days[:-MAX_DELAY_DAYS]:
-        ids = interactions_of_day(WORLD, day)["event_id"].to_pylist()
+        ids = events_of(day)["event_id"].to_pylist()
         assert set(ids) <= set(arrived)
     assert arrived.total() - len(arrived) == sum(day.dirt["duplicates"] for day in made)
     assert unknown == sum(day.dirt["unknown_ids"] for day in made) > 0
@@ -84,7 +88,7 @@ def test_out_of_order_messages_come_after_newer_ones() -> None:
     table = judged(DirtyDays(WORLD, Dirt.parse("out_of_order=0.1")).day(DAY)).rows
     times = table.sort_by("kafka_offset")["event_time"].to_pylist()
     assert times != sorted(times)
-    assert Counter(times) == Counter(interactions_of_day(WORLD, DAY)["event_time"].to_pylist())
+    assert Counter(times) == Counter(events_of(DAY)["event_time"].to_pylist())
 
 
 def test_a_day_is_the_same_whichever_were_made_before() -> None:

@@ -13,7 +13,7 @@ def decoded(topic: str, table: pa.Table) -> list[dict[str, object]]:
 
 
 def test_messages_say_what_the_rows_say_in_their_order() -> None:
-    table = interactions_of_day(make_world(1, 30, 40), date(2026, 3, 1))
+    table = pa.concat_tables(interactions_of_day(make_world(1, 30, 40), date(2026, 3, 1)))
     rows = [
         {name: value for name, value in row.items() if value is not None}
         for row in table.to_pylist()
@@ -29,7 +29,7 @@ def test_messages_say_what_the_rows_say_in_their_order() -> None:
 
 
 def test_lists_quotes_and_foreign_letters_survive() -> None:
-    table = movie_events(make_world(1, 1, 20)).slice(0, 1)
+    table = movie_events(make_world(1, 1, 20), date(2026, 3, 1)).slice(0, 1)
     title = 'Amélie, "the" {"year":null} \\ \n 愛'
     position = table.column_names.index("title")
     table = table.set_column(position, "title", pa.array([title]))
