@@ -214,6 +214,41 @@ def test_what_follows_follows_in_its_session(month: list[pa.Table]) -> None:
         assert pc.all(pc.greater(joined["event_time"], joined["event_time before"])).as_py(), name
 
 
+def test_what_is_watched_comes_after_the_browsing_one_after_the_other(
+    month: list[pa.Table],
+) -> None:
+    table = pa.concat_tables(month)
+    watched = of_type(table, "watch")
+    latest = of_type(table, "view").group_by("session_id").aggregate([("event_time", "max")])
+    times = watched.join(latest, "session_id")
+    since = pc.subtract(times["event_time"], times["event_time_max"]).cast(pa.int64())
+    left = since.to_numpy() / 1e6 - 60 - 6000 * times["fraction"].to_numpy()
+    assert (left > 0).mean() > 0.9  # the others are marathons, which go faster
+    ordered = watched.sort_by([("session_id", "ascending"), ("event_time", "ascending")])
+    session = ordered["session_id"].to_numpy()
+    seconds = ordered["event_time"].cast(pa.int64()).to_numpy() / 1e6
+    same = session[1:] == session[:-1]
+    spent, expected = np.diff(seconds)[same], 6000 * ordered["fraction"].to_numpy()[1:][same]
+    assert np.median(spent / (60 + expected)) == pytest.approx(1, abs=0.01)
+
+
+def test_each_type_has_its_own_fields_only(month: list[pa.Table]) -> None:
+    table = pa.concat_tables(month)
+    owners = {
+        "movie_id": {"impression", "view", "watch", "rating", "like"},
+        "fraction": {"watch"},
+        "rating": {"rating"},
+        "position": {"impression"},
+        "query": {"search"},
+        "session_id": set(events.INTERACTIONS.event_types),
+    }
+    for field, types in owners.items():
+        there = table.filter(pc.is_valid(table[field]))
+        assert set(there["event_type"].to_pylist()) == types, field
+    fractions = table["fraction"].drop_null().to_numpy()
+    assert (fractions == np.round(fractions, 3)).all()
+
+
 def test_a_session_is_one_users_and_one_page(month: list[pa.Table]) -> None:
     shown = of_type(pa.concat_tables(month), "impression")
     pages = shown.group_by("session_id").aggregate(
@@ -275,10 +310,19 @@ def test_ratings_look_like_those_of_people(month: list[pa.Table]) -> None:
     assert set(stars * 2) == set(range(1, 11))
     counts = dict(zip(*np.unique(stars, return_counts=True), strict=True))
     assert counts[4.0] == max(counts.values())
-    by_user = rated.group_by("user_id").aggregate([("rating", "mean"), ("rating", "count")])
-    by_user = by_user.filter(pc.greater_equal(by_user["rating_count"], 10))
-    noise = stars.std() / np.sqrt(by_user["rating_count"].to_numpy().mean())
-    assert by_user["rating_mean"].to_numpy().std() > 1.3 * noise
+
+
+def test_some_users_rate_higher_than_others(month: list[pa.Table]) -> None:
+    """The deviation of users' means beyond what few ratings make by chance."""
+    rated = of_type(pa.concat_tables(month), "rating")
+    by_user = rated.group_by("user_id").aggregate(
+        [("rating", "mean"), ("rating", "variance"), ("rating", "count")]
+    )
+    by_user = by_user.filter(pc.greater_equal(by_user["rating_count"], 5))
+    mean, variance, count = (
+        by_user[f"rating_{name}"].to_numpy() for name in ("mean", "variance", "count")
+    )
+    assert 0.38 < np.sqrt(mean.var() - (variance / (count - 1)).mean()) < 0.6
 
 
 def test_searches_name_what_is_then_looked_at(month: list[pa.Table], movies: pa.Table) -> None:
