@@ -29,7 +29,7 @@ test: $(STAMP) ## Run every test, with real servers
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-unit: $(STAMP) ## Run the unit tests alone (under a minute)
-	@$(BIN)/python -m pytest tests/unit -m "not integration" $(ARGS)
+	@$(BIN)/python -m pytest tests/unit -m "not integration" -n 2 --dist worksteal $(ARGS)
 
 test-faults: $(STAMP) ## Kill extraction 200 times and its broker 20 times; the lake must equal the truth
 	@FAULT_KILLS=200,20 $(BIN)/python -m pytest tests/faults -s $(ARGS)
