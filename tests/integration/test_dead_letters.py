@@ -4,13 +4,19 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 
 from movie_recommender import events, extract
 from movie_recommender import kafka as plumbing
-from movie_recommender.errors import ConcurrentWriteError, InputDataError, StorageError
+from movie_recommender.errors import (
+    ConcurrentWriteError,
+    InputDataError,
+    NotReadyError,
+    StorageError,
+)
 from movie_recommender.extract import dead_letters
 from movie_recommender.lake import Lake
 from movie_recommender.settings import Settings
@@ -145,3 +151,16 @@ def test_a_replay_and_an_extraction_at_once_collide(
         dead_letters.replay(rejected, now=LATER)
     assert dead_letters.replay(rejected, now=LATER).duplicates == 2
     assert ids(rejected) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.usefixtures("widened")
+def test_before_anything_has_landed_a_replay_waits_and_does_no_harm(
+    rejected: Settings, tmp_path: Path
+) -> None:
+    letters = Lake(rejected.data_lake_path).dataset("dead_letters").to_table()
+    other = rejected.model_copy(update={"data_lake_path": str(tmp_path / "other")})
+    Lake(other.data_lake_path).append("dead_letters", letters, {})
+    with pytest.raises(NotReadyError, match="movie-recommender extract"):
+        dead_letters.replay(other, now=LATER)
+    extract.run(other, now=LATER)
+    assert ids(other) == ["a", "b", "c", "d"]

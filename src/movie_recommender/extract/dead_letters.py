@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from movie_recommender import events, kafka
-from movie_recommender.errors import InputDataError
+from movie_recommender.errors import InputDataError, NotReadyError
 from movie_recommender.extract.deduplicate import drop_duplicates, event_dates
 from movie_recommender.extract.validate import MESSAGES, validate
 from movie_recommender.lake import DEAD_LETTERS, Lake, id_app
@@ -119,6 +119,7 @@ def replay(
 
     Raises:
         ConcurrentWriteError: an extraction committed meanwhile; run again.
+        NotReadyError: no extraction has landed anything in the topic's table yet.
         StorageError: the lake refuses to be read or written.
     """
     lake = Lake(settings.data_lake_path)
@@ -151,13 +152,20 @@ def _land(
     valid = validated.rows
     if valid.num_rows:
         # A commit collides with those of an extraction by the topic's number, which both set.
-        same = {id_app(name): lake.transaction(contract.topic, id_app(name)) or 0}
+        number = lake.transaction(contract.topic, id_app(name))
+        if number is None:
+            message = (
+                f"Lake table {contract.topic} at {lake.path!r} doesn't say yet which topic "
+                f"{name!r} it follows, so a replay and an extraction at once wouldn't notice each "
+                "other. Run `movie-recommender extract` once with a new message, then again."
+            )
+            raise NotReadyError(message)
         version = lake.version(contract.topic)
         dates = event_dates(valid)
         landed = lake.dataset(contract.topic, version, dates=dates)
         rows = drop_duplicates(valid, landed, dates)
         if rows.num_rows:
-            lake.append(contract.topic, rows, same, unchanged_since=version)
+            lake.append(contract.topic, rows, {id_app(name): number}, unchanged_since=version)
         lake.delete(DEAD_LETTERS, _places_sql(name, valid))
     else:
         rows = valid
