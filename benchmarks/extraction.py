@@ -24,14 +24,15 @@ from typing import Any
 
 from claims import Claim, note
 from confluent_kafka import Consumer, TopicPartition
-from servers import kafka
 
 from movie_recommender import extract
 from movie_recommender import kafka as plumbing
+from movie_recommender.local.single_broker import SingleBroker
 from movie_recommender.settings import Settings, load_settings
 from movie_recommender.simulation.generate import generate_all
 
 HERE = Path(__file__).parent
+JARS = HERE.parent / "var" / "cache" / "kafka"
 DAY = date(2026, 6, 1)
 NOW = datetime(2026, 6, 2, 2, tzinfo=UTC)
 EVENTS_PER_USER = 168
@@ -48,26 +49,29 @@ def main() -> None:
     parser.add_argument("--grow", type=int, default=1, help="also measure memory at GROW times")
     parser.add_argument("--no-spark", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="extraction-") as name, kafka(Path(name)) as servers:
+    with tempfile.TemporaryDirectory(prefix="extraction-") as name:
         directory = Path(name)
-        small = _fill(servers, "small.", options.events)
-        bare, ours = [], []
-        for number in range(ROUNDS):
-            bare.append(_part("bare", small, directory))
-            ours.append(_part("ours", small, directory / f"lake-{number}"))
-        _say_speed(ours, bare, "confluent-kafka, consume and drop", 0.45)
-        if not options.no_spark:
-            _say_speed(ours, [_spark(small, directory)], "Spark 4.1.1 Structured Streaming", 4)
-        rss = max(run["rss_mb"] for run in ours)
-        events = f"{ours[0]['messages']:,.0f} events"
-        Claim("resident memory of an extraction", rss, "MB", "limit", 700, 1, True, events).say()
-        if options.grow > 1:
-            large = _fill(servers, "large.", options.events * options.grow)
-            grown = _part("ours", large, directory / "lake-large")
-            conditions = f"{grown['messages']:,.0f} events against {events}"
-            Claim(
-                "growth of memory", grown["rss_mb"], "MB", "ours", rss, 1.1, True, conditions
-            ).say()
+        with SingleBroker(JARS, directory / "kafka") as broker:
+            _measure(options, broker.servers, directory)
+
+
+def _measure(options: argparse.Namespace, servers: str, directory: Path) -> None:
+    small = _fill(servers, "small.", options.events)
+    bare, ours = [], []
+    for number in range(ROUNDS):
+        bare.append(_part("bare", small, directory))
+        ours.append(_part("ours", small, directory / f"lake-{number}"))
+    _say_speed(ours, bare, "confluent-kafka, consume and drop", 0.45)
+    if not options.no_spark:
+        _say_speed(ours, [_spark(small, directory)], "Spark 4.1.1 Structured Streaming", 4)
+    rss = max(run["rss_mb"] for run in ours)
+    events = f"{ours[0]['messages']:,.0f} events"
+    Claim("resident memory of an extraction", rss, "MB", "limit", 700, 1, True, events).say()
+    if options.grow > 1:
+        large = _fill(servers, "large.", options.events * options.grow)
+        grown = _part("ours", large, directory / "lake-large")
+        conditions = f"{grown['messages']:,.0f} events against {events}"
+        Claim("growth of memory", grown["rss_mb"], "MB", "ours", rss, 1.1, True, conditions).say()
 
 
 def _say_speed(ours: list[Measured], others: list[Measured], peer: str, goal: float) -> None:

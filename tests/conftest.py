@@ -6,34 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from movie_recommender.local import broker, mlflow_server, ports, process
+from movie_recommender.local import mlflow_server, ports, process
+from movie_recommender.local.single_broker import SingleBroker
 from movie_recommender.settings import Settings, load_settings
 
-_REPOSITORY = Path(__file__).parent.parent
+JARS = Path(__file__).parent.parent / "var" / "cache" / "kafka"
 
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Bootstrap servers of a real broker."""
-    directory = tmp_path_factory.mktemp("kafka")
-    jars = broker.install(_REPOSITORY / "var" / "cache" / "kafka")
-    port = ports.choose(0)
-    controller = ports.choose(0, taken=frozenset({port}))
-    started = broker.start(
-        jars, directory, port=port, controller_port=controller, pidfile=directory / "pid"
-    )
-    servers = f"{ports.LOOPBACK}:{port}"
-    try:
-        process.wait_until(
-            lambda: broker.answers(servers),
-            started,
-            name="Kafka",
-            log=directory / broker.LOG,
-            timeout_s=60,
-        )
-        yield servers
-    finally:
-        process.end(directory / "pid", grace_s=5)
+    with SingleBroker(JARS, tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker.servers
 
 
 @pytest.fixture(scope="session")

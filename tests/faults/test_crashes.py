@@ -22,9 +22,8 @@ from movie_recommender import kafka as plumbing
 from movie_recommender.errors import MovieRecommenderError
 from movie_recommender.extract import source, topic
 from movie_recommender.lake import Lake
+from movie_recommender.local.single_broker import SingleBroker
 from movie_recommender.settings import Settings, load_settings
-
-from .conftest import Broker
 
 pytestmark = pytest.mark.integration
 
@@ -165,7 +164,7 @@ def _extract(settings: Settings) -> None:
 
 @pytest.mark.timeout(1200)
 def test_killed_at_any_moment_the_lake_equals_the_truth(
-    mortal_broker: Broker, tmp_path: Path, n_kills: tuple[int, int]
+    mortal_broker: SingleBroker, tmp_path: Path, n_kills: tuple[int, int]
 ) -> None:
     extractions, brokers = n_kills
     rng = random.Random(7)

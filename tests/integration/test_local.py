@@ -14,8 +14,10 @@ import pytest
 from movie_recommender.errors import ConfigurationError, NotReadyError
 from movie_recommender.local import broker, ports, process, services
 from movie_recommender.local import sink as sink_server
+from movie_recommender.local.single_broker import SingleBroker
 from movie_recommender.local.stack import PortTakenError, Stack, _State
 from movie_recommender.settings import load_settings
+from tests.conftest import JARS
 
 pytestmark = pytest.mark.integration
 
@@ -144,35 +146,19 @@ def test_a_broker_keeps_its_messages_when_killed_and_moved(tmp_path: Path) -> No
 
     from movie_recommender import kafka
 
-    jars = broker.install(Path(__file__).parents[2] / "var" / "cache" / "kafka")
-    pidfile = tmp_path / "pid"
-
-    def started() -> str:
-        port = ports.choose(0)
-        controller = ports.choose(0, taken=frozenset({port}))
-        child = broker.start(jars, tmp_path, port=port, controller_port=controller, pidfile=pidfile)
-        address = f"{ports.LOOPBACK}:{port}"
-        process.wait_until(
-            lambda: broker.answers(address),
-            child,
-            name="kafka",
-            log=tmp_path / broker.LOG,
-            timeout_s=60,
-        )
-        return address
-
-    try:
-        settings = load_settings(kafka_bootstrap_servers=started())
+    first, moved = (SingleBroker(JARS, tmp_path / "kafka") for _ in range(2))
+    assert first.servers != moved.servers
+    with first:
+        settings = load_settings(kafka_bootstrap_servers=first.servers)
         kafka.ensure_topics(settings, {"users": 1})
         producer = Producer(kafka.client_config(settings))
         producer.produce("users", b"kept")
         assert producer.flush(20) == 0
-        process.end(pidfile, grace_s=0)
-        assert not broker.answers(settings.kafka_bootstrap_servers, timeout_s=1)
-        moved = load_settings(kafka_bootstrap_servers=started())
-        consumer = Consumer(kafka.client_config(moved, group_id="reader"))
-        first, following = consumer.get_watermark_offsets(TopicPartition("users", 0), timeout=20)
+        first.kill()
+        assert not broker.answers(first.servers, timeout_s=1)
+    with moved:
+        settings = load_settings(kafka_bootstrap_servers=moved.servers)
+        consumer = Consumer(kafka.client_config(settings, group_id="reader"))
+        marks = consumer.get_watermark_offsets(TopicPartition("users", 0), timeout=20)
         consumer.close()
-        assert (first, following) == (0, 1)
-    finally:
-        process.end(pidfile, grace_s=5)
+    assert marks == (0, 1)
