@@ -10,9 +10,9 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from movie_recommender.ahead import ahead
 from movie_recommender.errors import OffsetGapError
 from movie_recommender.events import Contract
-from movie_recommender.extract.ahead import ahead
 from movie_recommender.extract.deduplicate import drop_duplicates, event_dates
 from movie_recommender.extract.plan import Plan, plan
 from movie_recommender.extract.source import Batch, Source
@@ -202,17 +202,17 @@ class TopicExtraction:
         By partition and offset, and with the value: a recreated topic counts from 0 again.
         """
         done = self._committed[self._contract.topic]
-        ahead = {
+        beyond = {
             p: (done.get(p, 0), offset)
             for p, offset in self._committed[DEAD_LETTERS].items()
             if offset > done.get(p, 0)
         }
         where = pc.scalar(False)
-        for partition, (start, end) in ahead.items():
+        for partition, (start, end) in beyond.items():
             offset = pc.field("kafka_offset")
             where |= (pc.field("kafka_partition") == partition) & (offset >= start) & (offset < end)
         columns = ["kafka_partition", "kafka_offset", "value"]
-        found = self._lake.dataset(DEAD_LETTERS, dates=None if ahead else []).to_table(
+        found = self._lake.dataset(DEAD_LETTERS, dates=None if beyond else []).to_table(
             columns=columns, filter=(pc.field("kafka_topic") == self._kafka_topic) & where
         )
         rows = zip(*(found[name].to_pylist() for name in columns), strict=True)

@@ -23,18 +23,23 @@ from movie_recommender.simulation.generate import (
     Step,
     generate_all,
     generate_entities,
+    world_of,
 )
 from movie_recommender.simulation.options import (
     Day,
     DirtRates,
     HistoryDays,
     Movies,
+    Out,
+    Scale,
     Seed,
+    SinkName,
     Users,
 )
+from movie_recommender.simulation.parquet import write_world
 from movie_recommender.simulation.replay import replay
 from movie_recommender.simulation.truth import oracle_ranking, truth, write_truth
-from movie_recommender.simulation.world import make_world
+from movie_recommender.simulation.world import sizes_for
 
 logger = logging.getLogger(__name__)
 
@@ -66,11 +71,23 @@ def all_(
     seed: Seed = None,
     users: Users = None,
     movies: Movies = None,
+    scale: Scale = None,
     history_days: HistoryDays = None,
     dirt: DirtRates = None,
+    sink: SinkName = "kafka",
+    out: Out = None,
 ) -> None:
     """Send a day's interactions; on a world's first run also users, movies and its history."""
-    _generate(_settings(seed, users, movies, history_days, dirt), _day(day))
+    settings = _settings(seed, users, movies, history_days, dirt)
+    if scale is not None:
+        settings = _scaled(settings, scale, users, movies)
+    if sink == "parquet":
+        _write(settings, out, _day(day), dirt)
+    elif out is not None:
+        message = "belongs to --sink parquet"
+        raise typer.BadParameter(message, param_hint="--out")
+    else:
+        _generate(settings, _day(day))
 
 
 @app.command("generate-users")
@@ -136,9 +153,7 @@ def truth_(
 ) -> None:
     """Write what the world knows and a model must find out: who would like what on the date."""
     settings = _settings(seed, users, movies, None)
-    world = make_world(
-        settings.simulation_seed, settings.simulation_users, settings.simulation_movies
-    )
+    world = world_of(settings)
     known = truth(world, _day(day))
     logger.info("truth users=%s movies=%s", *write_truth(known, out))
     if user is not None:
@@ -174,6 +189,30 @@ def _generate(settings: Settings, day: date, *, entities: bool = True) -> None:
             entities=entities,
         )
     _report(sent)
+
+
+def _write(settings: Settings, out: Path | None, day: date, dirt: str | None) -> None:
+    if out is None or dirt not in (None, "none"):
+        message = "--sink parquet needs --out, and has no dirt: what is written has happened"
+        raise typer.BadParameter(message)
+    with _steps() as on_step:
+        written = write_world(
+            world_of(settings),
+            out,
+            day,
+            history_days=settings.simulation_history_days,
+            on_step=on_step,
+        )
+    _report(written)
+
+
+def _scaled(settings: Settings, scale: int, users: int | None, movies: int | None) -> Settings:
+    if users is not None or movies is not None:
+        message = "stands for --users and --movies; give it or them"
+        raise typer.BadParameter(message, param_hint="--scale")
+    n_users, n_movies = sizes_for(scale, settings.simulation_history_days + 1)
+    logger.info("scale=%d users=%d movies=%d", scale, n_users, n_movies)
+    return settings.model_copy(update={"simulation_users": n_users, "simulation_movies": n_movies})
 
 
 def _entities(settings: Settings, topic: str, day: date) -> None:

@@ -1,6 +1,7 @@
 """Events as Kafka messages: JSON bytes, written by DuckDB a column at a time."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import duckdb
 import pyarrow as pa
@@ -13,11 +14,11 @@ _INSTANT_FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 @dataclass(frozen=True)
 class Messages:
-    """Keys and values of a topic's messages in the order of sending; text is sent as UTF-8."""
+    """Keys and values of a topic's messages in the order of sending."""
 
     topic: str
-    keys: list[str]
-    values: list[str | bytes]
+    keys: list[bytes]
+    values: list[bytes]
 
     def __len__(self) -> int:
         return len(self.values)
@@ -35,30 +36,35 @@ def encode(topic: str, table: pa.Table) -> Messages:
     query = (
         f"SELECT {contract.key}::VARCHAR AS key, {_document(contract, table)} AS value FROM rows"
     )
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with _database().cursor() as connection:
         # Naive UTC: DuckDB would need an extension to write out an instant with a zone.
         connection.register("rows", _without_zone(table))
         result = connection.sql(query).to_arrow_table()
-    return Messages(topic, result["key"].to_pylist(), result["value"].to_pylist())
+    keys, values = (result[name].cast(pa.binary()).to_pylist() for name in ("key", "value"))
+    return Messages(topic, keys, values)
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Opened once: it takes as long as thousands of rows."""
+    return duckdb.connect(config={"threads": 1})
 
 
 def _document(contract: Contract, table: pa.Table) -> str:
     """SQL for a row's JSON: the required fields, then each optional one that isn't null."""
     required = [field.name for field in contract.fields if field.required]
-    pieces = ["'{' || " + " || ',' || ".join(_member(name) for name in required)]
-    for name in table.column_names:
-        if name in required:
-            continue
-        piece = f"',' || {_member(name)}"
-        if table[name].null_count:
-            piece = f"CASE WHEN \"{name}\" IS NULL THEN '' ELSE {piece} END"
-        pieces.append(piece)
-    return " || ".join([*pieces, "'}'"])
+    optional = [name for name in table.column_names if name not in required]
+    # What is joined with a null is null, and `concat` leaves it out; in one piece it takes a third
+    # of the time of a chain of `||`.
+    members = [
+        _member(name, "," if number else "{") for number, name in enumerate(required + optional)
+    ]
+    return f"concat({', '.join(members)}, '}}')"
 
 
-def _member(name: str) -> str:
+def _member(name: str, before: str) -> str:
     value = f"strftime({name}, '{_INSTANT_FORM}')" if name == "event_time" else f'"{name}"'
-    return f"""'"{name}":' || to_json({value})::VARCHAR"""
+    return f"""'{before}"{name}":' || to_json({value})"""
 
 
 def _without_zone(table: pa.Table) -> pa.Table:

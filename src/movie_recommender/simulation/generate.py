@@ -1,13 +1,14 @@
 """The order of things of the synthetic world: which topics and days a run sends."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import pyarrow as pa
 
 from movie_recommender import events, kafka
+from movie_recommender.ahead import ahead
 from movie_recommender.settings import Settings
 from movie_recommender.simulation import progress
 from movie_recommender.simulation.day import (
@@ -16,10 +17,13 @@ from movie_recommender.simulation.day import (
     user_arrivals,
     user_events,
 )
-from movie_recommender.simulation.dirt import Dirt, DirtyDays
-from movie_recommender.simulation.encode import encode
+from movie_recommender.simulation.dirt import Dirt
+from movie_recommender.simulation.encode import Messages, encode
+from movie_recommender.simulation.sending import DirtyDays
 from movie_recommender.simulation.sink import Sink
 from movie_recommender.simulation.world import World, make_world
+
+_PARTS_AHEAD = 2
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,8 @@ def generate_all(
 
     The world is that of `settings.simulation_seed`, `…_users` and `…_movies`. A later day brings
     the days since the last one, at most `history_days` before it; a day already sent is sent
-    again, with the same ids. The record of how far the world has come is written after the broker
-    has confirmed everything, so a run that was killed is repeated as a whole.
+    again, with the same ids. After each day that the broker has confirmed whole, a record of how
+    far the world has come is written; so a run that was killed goes on with the day it was at.
 
     Args:
         settings: the process's settings.
@@ -69,36 +73,57 @@ def generate_all(
 
     Raises:
         NotReadyError: the broker is away, or didn't confirm a message.
+        StorageError: no room for a day's events in the temporary directory.
     """
-    world = _world(settings)
+    world = world_of(settings)
     days_of = DirtyDays(world, Dirt.parse(settings.simulation_dirt))
     scope = _scope(world)
     record = progress.last_record(settings, scope)
     days = days_to_send(day, history_days, record)
-    with_entities = entities and not (record and record["entities"])
+    everybody = entities and not (record and record["entities"])
     sink = sink_for(settings)
-    total = len(days) + 2 * with_entities
-    sent: dict[str, int] = {}
+    sent: Counter[str] = Counter()
     dirt: Counter[str] = Counter()
-    number = 0
-    if with_entities:
-        for topic, make in (("users", user_events), ("movies", movie_events)):
-            number += 1
-            sent[topic] = send_table(sink, topic, make(world, days[0]))
-            on_step(Step(topic, sent[topic], number, total))
-    for chosen in days:
-        number += 1
-        if entities and not (with_entities and chosen == days[0]):
-            for topic, new in (("users", user_arrivals), ("movies", movie_arrivals)):
-                if (arrived := new(world, chosen)).num_rows:
-                    sent[topic] = sent.get(topic, 0) + send_table(sink, topic, arrived)
-        dirty = days_of.day(chosen)
-        sink.send(dirty.messages)
-        dirt.update(dirty.dirt)
-        sent["interactions"] = sent.get("interactions", 0) + len(dirty.messages)
-        on_step(Step(f"interactions {chosen}", len(dirty.messages), number, total))
-    progress.write_record(settings, sink, _record(scope, days, record, entities=with_entities))
-    return Sent(sent, str(days[0]), str(days[-1]), dict(dirt))
+    parts = _parts(days_of, days, dirt, entities=entities, everybody=everybody)
+    before = 0
+    with ahead(parts, _PARTS_AHEAD) as ready:
+        for part in ready:
+            if isinstance(part, Messages):
+                sink.put(part)
+                sent[part.topic] += len(part)
+                continue
+            sink.confirm()
+            record = _record(scope, part, days, record, entities=everybody)
+            progress.write_record(sink, record)
+            n = sent["interactions"] - before
+            before += n
+            on_step(Step(f"interactions {part}", n, days.index(part) + 1, len(days)))
+    return Sent(dict(sent), str(days[0]), str(days[-1]), dict(dirt))
+
+
+def _parts(
+    days_of: DirtyDays,
+    days: Sequence[date],
+    dirt: Counter[str],
+    *,
+    entities: bool,
+    everybody: bool,
+) -> Iterator[Messages | date]:
+    """What is to be sent, and after the last part of each day that day."""
+    for day in days:
+        for topic, table in entities_of_day(
+            days_of.world, day, everybody=everybody and day == days[0]
+        ):
+            if entities and table.num_rows:
+                yield encode(topic, table)
+        yield from days_of.messages(day, dirt)
+        yield day
+
+
+def entities_of_day(world: World, day: date, *, everybody: bool) -> Iterator[tuple[str, pa.Table]]:
+    """Upserts by topic: of who is new on `day`, or of everybody who is there."""
+    yield "users", user_events(world, day) if everybody else user_arrivals(world, day)
+    yield "movies", movie_events(world, day) if everybody else movie_arrivals(world, day)
 
 
 def generate_entities(settings: Settings, topic: str, day: date, *, on_step: OnStep) -> Sent:
@@ -107,7 +132,7 @@ def generate_entities(settings: Settings, topic: str, day: date, *, on_step: OnS
     Raises:
         NotReadyError: the broker is away, or didn't confirm a message.
     """
-    world = _world(settings)
+    world = world_of(settings)
     make = user_events if topic == "users" else movie_events
     table = make(world, day)
     count = send_table(sink_for(settings), topic, table)
@@ -135,19 +160,21 @@ def _scope(world: World) -> progress.Record:
 
 def _record(
     scope: progress.Record,
+    reached: date,
     days: Sequence[date],
     before: progress.Record | None,
     *,
     entities: bool,
 ) -> progress.Record:
-    first, last = str(days[0]), str(days[-1])
+    first, last = str(days[0]), str(reached)
     if before is not None:
         first, last = min(first, before["first_date"]), max(last, before["last_date"])
         entities = entities or before["entities"]
     return {**scope, "first_date": first, "last_date": last, "entities": entities}
 
 
-def _world(settings: Settings) -> World:
+def world_of(settings: Settings) -> World:
+    """The world that the settings name."""
     return make_world(
         settings.simulation_seed, settings.simulation_users, settings.simulation_movies
     )

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -73,6 +74,38 @@ HistoryDays = Annotated[
         metavar="INTEGER",
         help="Days of history that a first run sends; SIMULATION_HISTORY_DAYS by default.",
     ),
+]
+_SUFFIXES = {"k": 1_000, "M": 1_000_000}
+_MOST_INTERACTIONS = 1_000_000_000
+
+
+def _parse_scale(text: str) -> int:
+    digits, unit = (text[:-1], text[-1]) if text[-1:] in _SUFFIXES else (text, "")
+    try:
+        n = round(float(digits) * _SUFFIXES.get(unit, 1))
+    except (ValueError, OverflowError):
+        n = 0
+    if not 0 < n <= _MOST_INTERACTIONS:
+        message = f"{text!r}: expected a number of interactions as 20M, 500k or 1e6, up to 1000M"
+        raise typer.BadParameter(message)
+    return n
+
+
+Scale = Annotated[
+    int | None,
+    typer.Option(
+        "--scale",
+        parser=_parse_scale,
+        metavar="NUMBER",
+        help="About so many interactions in all, as 20M: instead of --users and --movies.",
+    ),
+]
+SinkName = Annotated[
+    Literal["kafka", "parquet"],
+    typer.Option("--sink", help="Where to: Kafka, or Parquet files (without dirt) in --out."),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder for --sink parquet.", file_okay=False)
 ]
 DirtRates = Annotated[
     str | None,

@@ -31,10 +31,9 @@ def last_record(settings: Settings, scope: Record) -> Record | None:
     return found
 
 
-def write_record(settings: Settings, sink: Sink, record: Record) -> None:
-    """Append `record`; it is on the broker when this returns."""
-    ensure_topic(settings)
-    sink.send(Messages(TOPIC, [str(record["source"])], [json.dumps(record)]))
+def write_record(sink: Sink, record: Record) -> None:
+    """Append `record` to the topic, which must exist; it is on the broker when this returns."""
+    sink.send(Messages(TOPIC, [str(record["source"]).encode()], [json.dumps(record).encode()]))
 
 
 def ensure_topic(settings: Settings) -> None:

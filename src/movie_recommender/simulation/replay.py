@@ -41,7 +41,7 @@ def replay(settings: Settings, path: Path, day: date, *, on_step: OnStep) -> Sen
     sink = sink_for(settings)
     if record is None:
         record = {**scope, "anchor": str(day), "complete": False}
-        progress.write_record(settings, sink, record)
+        progress.write_record(sink, record)
     anchor = date.fromisoformat(record["anchor"])
     sent: dict[str, int] = {}
     tables = list(_parts(data, anchor))
@@ -49,7 +49,7 @@ def replay(settings: Settings, path: Path, day: date, *, on_step: OnStep) -> Sen
         count = send_table(sink, topic, table)
         sent[topic] = sent.get(topic, 0) + count
         on_step(Step(topic, count, number, len(tables)))
-    progress.write_record(settings, sink, {**record, "complete": True})
+    progress.write_record(sink, {**record, "complete": True})
     times = shifted_times(data, anchor)
     return Sent(sent, str(times[0].as_py().date()), str(anchor))
 

@@ -18,7 +18,7 @@ DAY_S = 86_400.0
 LONGEST_SESSION_S = 4 * 3600.0
 
 _PERIOD_DAYS = 34
-_FEWEST_CANDIDATES = 60
+_FEWEST_CANDIDATES, _MOST_CANDIDATES = 60, 240
 _USUAL_CANDIDATES = 4001 / _PERIOD_DAYS
 _USERS_AT_ONCE = 256
 _TINY = np.finfo(np.float32).tiny
@@ -191,9 +191,9 @@ def candidates(world: World, day: date, users: Ints) -> Ints:
     """(B, C) movie slots that may be shown to each of the ids `users` on `day`, -1 for none.
 
     A user goes through the whole catalogue once in 34 days (fewer below 2,000 movies: with little
-    to choose from, taste would hardly show), in an order of their own: step i brings up slot
-    (offset + stride * i) mod p, p prime. So without any state a user of a larger world doesn't meet
-    a movie twice in a month. A slot's next movie is met like any other.
+    to choose from, taste would hardly show; more beyond 8,000), in an order of their own: step i
+    brings up slot (offset + stride * i) mod p, p prime. So without any state a user of a larger
+    world doesn't meet a movie twice in a month. A slot's next movie is met like any other.
     """
     prime, period = cycle(world)
     chance = uniforms(users, 2, *world.scope, "way through the catalogue")
@@ -208,7 +208,8 @@ def candidates(world: World, day: date, users: Ints) -> Ints:
 def cycle(world: World) -> tuple[int, int]:
     """The steps of a user's way through the catalogue, and the days that it takes."""
     prime = smallest_prime_from(world.n_movies)
-    return prime, max(1, min(_PERIOD_DAYS, prime // _FEWEST_CANDIDATES))
+    period = max(_PERIOD_DAYS, prime // _MOST_CANDIDATES)
+    return prime, max(1, min(period, prime // _FEWEST_CANDIDATES))
 
 
 def smallest_prime_from(n: int) -> int:

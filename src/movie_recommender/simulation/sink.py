@@ -24,7 +24,7 @@ class Sink:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._failed: list[KafkaError] = []
+        self._failed: list[tuple[KafkaError, str | None]] = []
         config = kafka.client_config(
             settings,
             enable_idempotence=True,
@@ -44,10 +44,31 @@ class Sink:
         Raises:
             NotReadyError: at least one wasn't confirmed within `KAFKA_TIMEOUT_S`.
         """
+        self.put(messages)
+        self.confirm()
+
+    def put(self, messages: Messages) -> None:
+        """Hand `messages` to the client, which sends them on; waits only for room.
+
+        Raises:
+            NotReadyError: the client refuses a message.
+        """
         topic = kafka.topic_name(self._settings, messages.topic)
         for batch in _batches(messages):
             self._queue(topic, batch)
-        self._confirm(topic)
+
+    def confirm(self) -> None:
+        """Wait until the broker has confirmed every message.
+
+        Raises:
+            NotReadyError: at least one wasn't confirmed within `KAFKA_TIMEOUT_S`.
+        """
+        deadline = time.monotonic() + self._settings.kafka_timeout_s + 5 * _FLUSH_S
+        while (left := self._producer.flush(_FLUSH_S)) and time.monotonic() < deadline:
+            continue
+        if left or self._failed:
+            error, topic = self._failed[0] if self._failed else (None, None)
+            raise self._not_confirmed(topic, left, error)
 
     def _queue(self, topic: str, batch: list[dict[str, object]]) -> None:
         """Hand a batch to the client; what its queue has no room for is offered again."""
@@ -78,30 +99,24 @@ class Sink:
             self._producer.poll(0.05)
         self._producer.poll(0)
 
-    def _confirm(self, topic: str) -> None:
-        deadline = time.monotonic() + self._settings.kafka_timeout_s + 5 * _FLUSH_S
-        while (left := self._producer.flush(_FLUSH_S)) and time.monotonic() < deadline:
-            continue
-        if left or self._failed:
-            raise self._not_confirmed(topic, left, self._failed[0] if self._failed else None)
-
-    def _not_confirmed(self, topic: str, left: int, error: object) -> NotReadyError:
+    def _not_confirmed(self, topic: str | None, left: int, error: object) -> NotReadyError:
         reason = error.str() if isinstance(error, KafkaError) else str(error or "no answer")
+        to = "" if topic is None else f" to topic {topic!r}"
         message = (
             f"Kafka at KAFKA_BOOTSTRAP_SERVERS={self._settings.kafka_bootstrap_servers} didn't "
-            f"confirm {len(self._failed) + left or 'some'} messages to topic {topic!r} within "
+            f"confirm {len(self._failed) + left or 'some'} messages{to} within "
             f"{self._settings.kafka_timeout_s:g} s ({reason}). See that the broker runs and takes "
             "writes, then run again: the same events are sent with the same ids."
         )
         return NotReadyError(message)
 
-    def _report(self, error: KafkaError | None, _message: Message) -> None:
+    def _report(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
-            self._failed.append(error)
+            self._failed.append((error, message.topic()))
 
     def _fatal(self, error: KafkaError) -> None:
         if error.fatal():
-            self._failed.append(error)
+            self._failed.append((error, None))
 
 
 def _batches(messages: Messages) -> Iterator[list[dict[str, object]]]:

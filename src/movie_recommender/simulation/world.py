@@ -18,6 +18,10 @@ __all__ = ["Floats", "Ints", "World", "affinity", "make_world"]
 
 LANGUAGE_BONUS, QUALITY_WEIGHT = 0.3, 0.48
 
+# Counted in worlds of 1,000 to 100,000 users.
+_INTERACTIONS_PER_USER_AND_DAY = 5.4
+_FEWEST_MOVIES, _USERS_PER_MOVIE = 4_000, 10
+
 
 @dataclass(frozen=True)
 class World:
@@ -52,6 +56,16 @@ class World:
 def make_world(seed: int, n_users: int, n_movies: int) -> World:
     """The world of these numbers; with the same NumPy they always give the same world."""
     return World(seed, n_users, n_movies)
+
+
+def sizes_for(n_interactions: int, n_days: int) -> tuple[int, int]:
+    """Users and movies of a world in which about `n_interactions` happen in `n_days`.
+
+    >>> sizes_for(1_000_000, 31)
+    (5933, 4000)
+    """
+    users = max(1, round(n_interactions / n_days / _INTERACTIONS_PER_USER_AND_DAY))
+    return users, max(_FEWEST_MOVIES, users // _USERS_PER_MOVIE)
 
 
 def affinity(users: Audience, movies: Catalogue, rows: Ints) -> Floats:

@@ -42,6 +42,11 @@ def test_daily_without_a_source_says_so_and_succeeds() -> None:
         (("daily",), {"DATA_SOURCE": "movielens"}, "Set MOVIELENS_PATH"),
         (("replay-movielens", "nowhere"), {}, "nowhere"),
         (("generate-all", "--dirt", "late=2"), {}, "SIMULATION_DIRT='late=2'"),
+        (("generate-all", "--scale", "lots"), {}, "'--scale': 'lots': expected a number"),
+        (("generate-all", "--scale", "1M", "--users", "9"), {}, "stands for --users and --movies"),
+        (("generate-all", "--sink", "parquet"), {}, "needs --out"),
+        (("generate-all", "--sink", "parquet", "--out", "x", "--dirt", "default"), {}, "no dirt"),
+        (("generate-all", "--out", "x"), {}, "belongs to --sink parquet"),
     ],
 )
 def test_wrong_input_exits_2(args: tuple[str, ...], environment: dict[str, str], says: str) -> None:
@@ -50,6 +55,18 @@ def test_wrong_input_exits_2(args: tuple[str, ...], environment: dict[str, str],
     # typer draws a box around a usage error and breaks its lines.
     assert says in " ".join(result.stderr.replace("│", " ").split())
     assert "Traceback" not in result.stderr
+
+
+def test_a_world_in_files_needs_no_broker(tmp_path: Path) -> None:
+    options = ("--date", "2026-01-02", "--sink", "parquet", "--out", str(tmp_path / "world"))
+    result = simulate("generate-all", *options, "--history-days", "1", "--scale", "1k")
+    assert result.returncode == 0
+    written = sorted(path.name for path in (tmp_path / "world" / "interactions").iterdir())
+    assert written == ["2026-01-01.parquet", "2026-01-02.parquet"]
+    assert pq.read_table(tmp_path / "world" / "interactions").num_rows == pytest.approx(
+        1000, rel=0.3
+    )
+    assert "scale=1000" in result.stderr
 
 
 def test_without_a_broker_it_exits_1_and_names_it() -> None:

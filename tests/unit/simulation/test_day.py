@@ -17,6 +17,7 @@ from movie_recommender.simulation import (
     user_events,
 )
 from movie_recommender.simulation import day as module
+from movie_recommender.simulation.world import sizes_for
 
 DAY = date(2026, 3, 1)
 MONTH = [DAY + timedelta(days=n) for n in range(30)]
@@ -357,3 +358,12 @@ def test_taste_tells_far_more_than_popularity(world: World, month: list[pa.Table
     taste = affinity[user, movie][:, None] > affinity[user[:, None], rivals]
     assert taste.mean() > 0.95
     assert 0.6 < (counts[movie][:, None] > counts[rivals]).mean() < 0.93
+
+
+@pytest.mark.parametrize("n_users", [800, 20_000])
+def test_as_much_happens_as_was_asked_for(n_users: int) -> None:
+    days = [DAY + timedelta(days=n) for n in range(7)]
+    asked = n_users * 7 * 5
+    world = make_world(5, *sizes_for(asked, 7))
+    found = sum(block.num_rows for day in days for block in interactions_of_day(world, day))
+    assert found == pytest.approx(asked, rel=0.08)

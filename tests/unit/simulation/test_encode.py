@@ -25,7 +25,7 @@ def test_messages_say_what_the_rows_say_in_their_order() -> None:
         event["event_time"] = datetime.fromisoformat(time)
     assert read == rows
     keys = encode("interactions", table).keys
-    assert keys == [str(user) for user in table["user_id"].to_pylist()]
+    assert keys == [b"%d" % user for user in table["user_id"].to_pylist()]
 
 
 def test_lists_quotes_and_foreign_letters_survive() -> None:
