@@ -84,10 +84,13 @@ def generate_all(
     sink = sink_for(settings)
     sent: Counter[str] = Counter()
     dirt: Counter[str] = Counter()
-    parts = _parts(days_of, days, dirt, entities=entities, everybody=everybody)
+    tables = _tables(days_of, days, dirt, entities=entities, everybody=everybody)
     before = 0
-    with ahead(parts, _PARTS_AHEAD) as ready:
-        for part in ready:
+    with (
+        ahead(tables, _PARTS_AHEAD) as made,
+        ahead((_encoded(days_of, part, dirt) for part in made), _PARTS_AHEAD) as parts,
+    ):
+        for part in parts:
             if isinstance(part, Messages):
                 sink.put(part)
                 sent[part.topic] += len(part)
@@ -101,23 +104,37 @@ def generate_all(
     return Sent(dict(sent), str(days[0]), str(days[-1]), dict(dirt))
 
 
-def _parts(
-    days_of: DirtyDays,
-    days: Sequence[date],
-    dirt: Counter[str],
-    *,
-    entities: bool,
-    everybody: bool,
-) -> Iterator[Messages | date]:
+@dataclass(frozen=True)
+class _Part:
+    """Events that are sent together; `number` counts a day's parts of a topic."""
+
+    topic: str
+    day: date
+    number: int
+    table: pa.Table
+
+
+def _tables(
+    days_of: DirtyDays, days: Sequence[date], dirt: Counter[str], *, entities: bool, everybody: bool
+) -> Iterator[_Part | date]:
     """What is to be sent, and after the last part of each day that day."""
     for day in days:
-        for topic, table in entities_of_day(
-            days_of.world, day, everybody=everybody and day == days[0]
-        ):
-            if entities and table.num_rows:
-                yield encode(topic, table)
-        yield from days_of.messages(day, dirt)
+        if entities:
+            all_of_them = everybody and day == days[0]
+            for topic, table in entities_of_day(days_of.world, day, everybody=all_of_them):
+                if table.num_rows:
+                    yield _Part(topic, day, 0, table)
+        for number, table in enumerate(days_of.tables(day, dirt)):
+            yield _Part("interactions", day, number, table)
         yield day
+
+
+def _encoded(days_of: DirtyDays, part: _Part | date, dirt: Counter[str]) -> Messages | date:
+    if isinstance(part, date):
+        return part
+    if part.topic == "interactions":
+        return days_of.messages(part.day, part.number, part.table, dirt)
+    return encode(part.topic, part.table)
 
 
 def entities_of_day(world: World, day: date, *, everybody: bool) -> Iterator[tuple[str, pa.Table]]:

@@ -35,15 +35,19 @@ class DirtyDays:
         self._dirt = dirt
         self._late: dict[date, list[pa.Table]] = {}
 
-    def messages(self, day: date, counts: Counter[str]) -> Iterator[Messages]:
-        """What is sent on `day`, in parts; `counts` gets what went wrong, by the names of `Dirt`.
+    def tables(self, day: date, counts: Counter[str]) -> Iterator[pa.Table]:
+        """The events that are sent on `day`, in parts and in the order of sending.
 
-        `late` counts the events that arrive with this day.
+        `counts` gets what is disturbed about them, by the names of `Dirt`; `late` counts the events
+        that arrive with this day.
         """
-        rng = self._rng(day, "sending")
-        for number, table in enumerate(self._disordered(self._sent(day, counts), rng, counts)):
-            messages = encode("interactions", table)
-            yield soil(messages, self._dirt, (*self.world.scope, day, number), rng, counts)
+        return self._disordered(self._sent(day, counts), self._rng(day, "sending"), counts)
+
+    def messages(self, day: date, number: int, table: pa.Table, counts: Counter[str]) -> Messages:
+        """Part `number` of `tables(day)` with broken messages among its own; `counts` gets them."""
+        scope = (*self.world.scope, day, number)
+        rng = np.random.default_rng([*self.world.scope, day.toordinal(), number, *b"broken"])
+        return soil(encode("interactions", table), self._dirt, scope, rng, counts)
 
     def _sent(self, day: date, counts: Counter[str]) -> Iterator[pa.Table]:
         """The day's own events and late ones, as nobody has disturbed their order."""

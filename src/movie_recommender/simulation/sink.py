@@ -1,7 +1,6 @@
 """Sending to Kafka: nothing counts as sent before the broker has confirmed it."""
 
 import time
-from collections.abc import Iterator
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -11,8 +10,7 @@ from movie_recommender.settings import Settings
 from movie_recommender.simulation.encode import Messages
 
 _QUEUE_MESSAGES = 100_000
-_BATCH_MESSAGES = 10_000
-_FLUSH_S = 1.0
+_FLUSH_S, _POLL_S = 1.0, 0.01
 
 
 class Sink:
@@ -54,8 +52,20 @@ class Sink:
             NotReadyError: the client refuses a message.
         """
         topic = kafka.topic_name(self._settings, messages.topic)
-        for batch in _batches(messages):
-            self._queue(topic, batch)
+        # `produce_batch` wants a dictionary for each message and takes longer.
+        produce, poll = self._producer.produce, self._producer.poll
+        try:
+            for key, value in zip(messages.keys, messages.values, strict=True):
+                while True:
+                    try:
+                        produce(topic, value, key)
+                        break
+                    except BufferError:
+                        # Bounded: what can't be delivered leaves the queue after KAFKA_TIMEOUT_S.
+                        poll(_POLL_S)
+        except KafkaException as error:
+            raise self._not_confirmed(topic, 0, error.args[0]) from error
+        poll(0)
 
     def confirm(self) -> None:
         """Wait until the broker has confirmed every message.
@@ -69,35 +79,6 @@ class Sink:
         if left or self._failed:
             error, topic = self._failed[0] if self._failed else (None, None)
             raise self._not_confirmed(topic, left, error)
-
-    def _queue(self, topic: str, batch: list[dict[str, object]]) -> None:
-        """Hand a batch to the client; what its queue has no room for is offered again."""
-        while batch:
-            self._wait_for_room()
-            try:
-                self._producer.produce_batch(topic, batch)
-            except BufferError:
-                continue
-            except KafkaException as error:
-                raise self._not_confirmed(topic, 0, error.args[0]) from error
-            batch = self._refused(topic, batch)
-
-    def _refused(self, topic: str, batch: list[dict[str, object]]) -> list[dict[str, object]]:
-        refused = []
-        for message in batch:
-            error = message.pop("_error", None)
-            if error is None:
-                continue
-            if not isinstance(error, KafkaError) or error.code() != KafkaError._QUEUE_FULL:
-                raise self._not_confirmed(topic, 0, error)
-            refused.append(message)
-        return refused
-
-    def _wait_for_room(self) -> None:
-        # Bounded: a message that can't be delivered leaves the queue after KAFKA_TIMEOUT_S.
-        while len(self._producer) > _QUEUE_MESSAGES - _BATCH_MESSAGES:
-            self._producer.poll(0.05)
-        self._producer.poll(0)
 
     def _not_confirmed(self, topic: str | None, left: int, error: object) -> NotReadyError:
         reason = error.str() if isinstance(error, KafkaError) else str(error or "no answer")
@@ -117,12 +98,3 @@ class Sink:
     def _fatal(self, error: KafkaError) -> None:
         if error.fatal():
             self._failed.append((error, None))
-
-
-def _batches(messages: Messages) -> Iterator[list[dict[str, object]]]:
-    for start in range(0, len(messages), _BATCH_MESSAGES):
-        chunk = slice(start, start + _BATCH_MESSAGES)
-        yield [
-            {"key": key, "value": value}
-            for key, value in zip(messages.keys[chunk], messages.values[chunk], strict=True)
-        ]

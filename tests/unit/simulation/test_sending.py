@@ -44,7 +44,8 @@ class Day:
 
 def day_of(dirty: DirtyDays, day: date) -> Day:
     counts: Counter[str] = Counter()
-    parts = list(dirty.messages(day, counts))
+    tables = enumerate(dirty.tables(day, counts))
+    parts = [dirty.messages(day, number, table, counts) for number, table in tables]
     keys = [key for part in parts for key in part.keys]
     values = [value for part in parts for value in part.values]
     return Day(Messages("interactions", keys, values), dict(counts))
