@@ -10,6 +10,7 @@ import logging
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -158,6 +159,30 @@ def evaluate(
     values = load_settings()
     chosen = Registry(values).candidate().version if version is None else version
     _print(asdict(run(values, as_of=_midnight(as_of), version=chosen)))
+
+
+@app.command()
+def compare(
+    *,
+    as_of: AsOf = None,
+    version: Annotated[int | None, typer.Option(help="Newest candidate by default.")] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Folder of `sim/generate.py truth`: adds the oracle.")
+    ] = None,
+) -> None:
+    """Put a model version beside item-kNN, popularity, chance and the oracle."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from movie_recommender import evaluation
+    from movie_recommender.evaluation.report import ranker_table
+
+    result = evaluation.compare(
+        load_settings(), as_of=_midnight(as_of), version=version, truth=truth
+    )
+    _print(asdict(result))
+    if sys.stdout.isatty():
+        Console(stderr=True).print(Markdown(ranker_table(result.rankers)))
 
 
 @app.command()

@@ -1,14 +1,18 @@
 """Training, evaluation, gate, promotion and rollback against a real MLflow server."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from movie_recommender import evaluation, events, features, registry, training
-from movie_recommender.errors import NotReadyError, RegistryError
+from movie_recommender import cli, evaluation, events, features, registry, training
+from movie_recommender.errors import InputDataError, NotReadyError, RegistryError
 from movie_recommender.lake import Lake
 from movie_recommender.registry import Registry
 from movie_recommender.settings import Settings
@@ -78,6 +82,21 @@ def fill(settings: Settings, rows: list[tuple[int, int, datetime]]) -> None:
     ]
     for topic, content in (("users", users), ("movies", movies), ("interactions", interactions)):
         lake.append(topic, table(topic, content), {f"{topic}-0": len(content)})
+
+
+def write_truth(folder: Path) -> Path:
+    """What is true of `likes`: a movie of the user's genre has affinity 1, any other 0."""
+    folder.mkdir()
+    genre = np.eye(N_GROUPS, dtype=np.float32)
+    of_user = genre[np.arange(N_USERS) % N_GROUPS].tolist()
+    of_movie = np.repeat(genre, PER_GROUP, axis=0).tolist()
+    for name, vectors in (("user", of_user), ("movie", of_movie)):
+        columns = {f"{name}_id": np.arange(len(vectors)), "vector": vectors}
+        table = pa.table(columns).cast(
+            pa.schema([(f"{name}_id", pa.int64()), ("vector", pa.list_(pa.float32()))])
+        )
+        pq.write_table(table, folder / f"{name}s.parquet")
+    return folder
 
 
 @pytest.fixture
@@ -176,6 +195,51 @@ def test_evaluating_twice_gives_the_same_numbers(published: Settings) -> None:
     assert evaluation.run(published, as_of=SUNDAY, version=version) == evaluation.run(
         published, as_of=SUNDAY, version=version
     )
+
+
+def test_rankers_stand_side_by_side(
+    published: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    version = train(published).version
+    truth = write_truth(tmp_path / "truth")
+    compared = evaluation.compare(published, as_of=SUNDAY, truth=truth)
+    assert (compared.version, compared.known_to_truth) == (version, 1.0)
+    assert (compared.n_users, compared.n_positives) == (N_USERS, 3 * N_USERS)
+    rankers = {ranked.name: ranked for ranked in compared.rankers}
+    assert set(rankers) == {"oracle", "ncf", "item_knn", "popularity", "random"}
+    passing = {name for name, ranked in rankers.items() if ranked.passes_gate}
+    assert passing == {"oracle", "ncf", "item_knn"}
+
+    judged = evaluation.run(published, as_of=SUNDAY, version=version)
+    assert rankers["ncf"].metrics == judged.metrics
+    assert rankers["ncf"].intervals == judged.intervals
+    baselines = {name: rankers[name].metrics for name in ("popularity", "item_knn")}
+    assert judged.baselines == baselines
+    without = evaluation.compare(published, as_of=SUNDAY, version=version)
+    assert without.known_to_truth is None
+    assert {ranked.name for ranked in without.rankers} == set(rankers) - {"oracle"}
+
+    for name in ("feature_store_path", "mlflow_tracking_uri", "model_name"):
+        monkeypatch.setenv(name.upper(), str(getattr(published, name)))
+    arguments = ["compare", "--as-of", str(RUN_DATE), "--truth", str(truth)]
+    monkeypatch.setattr("sys.argv", ["movie-recommender", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    assert json.loads(capsys.readouterr().out) == asdict(compared)
+
+
+def test_a_comparison_says_what_it_lacks(published: Settings, tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="has no version yet"):
+        evaluation.compare(published, as_of=SUNDAY)
+    train(published)
+    with pytest.raises(NotReadyError, match="holds the snapshot as of 2026-11-22"):
+        evaluation.compare(published, as_of=SUNDAY + DAY)
+    with pytest.raises(InputDataError, match=r"users\.parquet can't be read"):
+        evaluation.compare(published, as_of=SUNDAY, truth=tmp_path / "truth")
 
 
 def test_rollback_and_what_it_means_for_the_next_run(published: Settings) -> None:

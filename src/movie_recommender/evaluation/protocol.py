@@ -72,6 +72,13 @@ class Judgement:
         """Mean over users of each metric."""
         return {name: float(values.mean()) for name, values in vars(self).items()}
 
+    def intervals(self, rng: np.random.Generator) -> dict[str, list[float]]:
+        """95 % bootstrap interval, [low, high], of each metric's mean."""
+        return {
+            name: list(metrics.bootstrap_interval(values, rng=rng))
+            for name, values in vars(self).items()
+        }
+
 
 def newest_window(frame: pa.Table, *, end: datetime, days: int, min_users: int) -> Window:
     """The last `days` before `end`, widened backwards until `min_users` have a positive in it.

@@ -1,12 +1,14 @@
-"""The evaluation as a page of Markdown, kept with the model's run in MLflow."""
+"""Results as Markdown: the page kept with the model's run in MLflow, and the table of rankers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from movie_recommender.evaluation.compare import Ranked
     from movie_recommender.evaluation.run import EvaluationResult
 
 _COLUMNS = ("ndcg_at_10", "hit_rate_at_10", "auc", "full_ndcg_at_10", "full_hit_rate_at_10")
+_GATED = _COLUMNS[:3]
 
 
 def markdown(result: "EvaluationResult") -> str:
@@ -36,6 +38,23 @@ def markdown(result: "EvaluationResult") -> str:
         lines.append(
             _row(f"production (version {result.production['version']})", result.production)
         )
+    return "\n".join(lines) + "\n"
+
+
+def ranker_table(rankers: "Iterable[Ranked]") -> str:
+    """A row for each ranker, in their order: means [95 % intervals], and the gate."""
+    lines = [
+        f"| ranker | {' | '.join(_GATED)} | gate |",
+        f"|---|{'---|' * (len(_GATED) + 1)}",
+    ]
+    for ranked in rankers:
+        cells = [
+            f"{ranked.metrics[name]:.3f} [{low:.3f}, {high:.3f}]"
+            for name in _GATED
+            for low, high in [ranked.intervals[name]]
+        ]
+        verdict = "passes" if ranked.passes_gate else "fails"
+        lines.append(f"| {ranked.name} | {' | '.join(cells)} | {verdict} |")
     return "\n".join(lines) + "\n"
 
 

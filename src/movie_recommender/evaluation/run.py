@@ -14,7 +14,7 @@ import pyarrow as pa
 from movie_recommender.errors import NotReadyError
 from movie_recommender.evaluation import gate, metrics, protocol, report
 from movie_recommender.features import FeatureStore
-from movie_recommender.ranking import NeuMF, Popularity
+from movie_recommender.ranking import ItemKNN, NeuMF, Popularity
 from movie_recommender.registry import Registry
 from movie_recommender.registry.client import PRODUCTION
 from movie_recommender.settings import Settings
@@ -29,9 +29,9 @@ SEED = 20170831
 class EvaluationResult:
     """A model version on the newest window.
 
-    `metrics`, `baselines[name]` and `production` hold means over users; `intervals` the 95 %
-    bootstrap intervals of `metrics`. With no positive in the window the metrics are empty and the
-    gate says no.
+    `metrics`, `baselines[name]` (popularity, item_knn) and `production` hold means over users;
+    `intervals` the 95 % bootstrap intervals of `metrics`. With no positive in the window the
+    metrics are empty and the gate says no.
     """
 
     version: int
@@ -65,21 +65,22 @@ def run(settings: Settings, *, as_of: datetime, version: int) -> EvaluationResul
         FeatureStore.open(settings.feature_store_path) as store,
         tempfile.TemporaryDirectory() as tmp,
     ):
-        frame = frame_of(store, as_of)
-        users, movies = store.get_user_features(), store.get_movie_features()
+        check_as_of(store, as_of)
         bundle, manifest = registry.download(version, Path(tmp, "candidate"))
-        window = window_of(settings, frame, as_of, not_before=manifest.trained_until)
-        task = protocol.make_task(frame, window, users=users, movies=movies, seed=SEED)
+        window, task = task_of(settings, store, as_of, not_before=manifest.trained_until)
         if len(task.user) == 0:
             result = _nothing_to_judge(settings, version, window)
         else:
             judged = protocol.judge(NeuMF(bundle, task.dataset), task)
-            popularity = protocol.judge(Popularity(task.dataset), task)
+            baselines = {
+                "popularity": protocol.judge(Popularity(task.dataset), task).means(),
+                "item_knn": protocol.judge(ItemKNN(task.dataset), task).means(),
+            }
             rival = None
             if production is not None and production.version != version:
                 rival_bundle, _ = registry.download(production.version, Path(tmp, "production"))
                 rival = production.version, protocol.judge(NeuMF(rival_bundle, task.dataset), task)
-            result = _result(settings, version, window, task, judged, popularity, rival)
+            result = _result(settings, version, window, task, judged, baselines, rival)
     _publish(registry, candidate.run_id, result, as_of)
     logger.info(
         "evaluated version=%s users=%s positives=%s metrics=%s gate_passed=%s",
@@ -126,13 +127,27 @@ def window_of(
     return protocol.Window(max(window.start, datetime.fromisoformat(not_before)), window.end)
 
 
+def task_of(
+    settings: Settings, store: FeatureStore, as_of: datetime, *, not_before: str
+) -> tuple[protocol.Window, protocol.Task]:
+    """The newest window before `as_of` and its pairs: the same call gives the same pairs.
+
+    Raises:
+        NotReadyError: the store holds another day's snapshot.
+    """
+    frame = frame_of(store, as_of)
+    window = window_of(settings, frame, as_of, not_before=not_before)
+    users, movies = store.get_user_features(), store.get_movie_features()
+    return window, protocol.make_task(frame, window, users=users, movies=movies, seed=SEED)
+
+
 def _result(
     settings: Settings,
     version: int,
     window: protocol.Window,
     task: protocol.Task,
     judged: protocol.Judgement,
-    popularity: protocol.Judgement,
+    baselines: dict[str, dict[str, float]],
     rival: tuple[int, protocol.Judgement] | None,
 ) -> EvaluationResult:
     rng = np.random.default_rng(SEED)
@@ -148,7 +163,7 @@ def _result(
     verdict = gate.decide(
         settings,
         metrics=judged.means(),
-        popularity=popularity.means(),
+        popularity=baselines["popularity"],
         n_users=len(task.users),
         production_delta=delta,
     )
@@ -160,11 +175,8 @@ def _result(
         n_users=len(task.users),
         n_positives=len(task.user),
         metrics=judged.means(),
-        intervals={
-            name: list(metrics.bootstrap_interval(values, rng=rng))
-            for name, values in vars(judged).items()
-        },
-        baselines={"popularity": popularity.means()},
+        intervals=judged.intervals(rng),
+        baselines=baselines,
         production=production,
         gate=asdict(verdict),
     )

@@ -5,8 +5,20 @@ In: the training frame, user and movie features; a bundle's weights. Out: matric
 Pure NumPy: evaluation and serving rank without importing torch.
 """
 
+from movie_recommender.ranking.chance import Random
 from movie_recommender.ranking.dataset import Dataset
 from movie_recommender.ranking.encoding import Encoding
+from movie_recommender.ranking.item_knn import ItemKNN
+from movie_recommender.ranking.oracle import Oracle
 from movie_recommender.ranking.scorer import NeuMF, Popularity, Scorer
 
-__all__ = ["Dataset", "Encoding", "NeuMF", "Popularity", "Scorer"]
+__all__ = [
+    "Dataset",
+    "Encoding",
+    "ItemKNN",
+    "NeuMF",
+    "Oracle",
+    "Popularity",
+    "Random",
+    "Scorer",
+]
