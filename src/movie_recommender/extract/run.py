@@ -14,7 +14,7 @@ from movie_recommender.errors import InputDataError
 from movie_recommender.extract.maintain import maintain
 from movie_recommender.extract.source import Source
 from movie_recommender.extract.topic import Tally, TopicExtraction
-from movie_recommender.lake import TABLES, Lake
+from movie_recommender.lake import TABLES, Lake, LakeIntegrity
 from movie_recommender.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -74,12 +74,13 @@ def run(settings: Settings, *, now: datetime, accept_data_loss: bool = False) ->
         ConcurrentWriteError: another extraction was faster; run again.
         InputDataError: more than `MAX_DEAD_LETTER_SHARE` of the messages were rejected; the valid
             ones have landed.
-        StorageError: the lake refuses to be read or written.
+        StorageError: the lake refuses to be read or written, or is damaged.
     """
     logger.info("extract start now=%s accept_data_loss=%s", now.isoformat(), accept_data_loss)
     # Arrow's own allocator keeps 150 MB of what batches leave behind, and isn't faster here.
     pa.set_memory_pool(pa.system_memory_pool())
     available = kafka.partitions(settings)
+    LakeIntegrity(settings.data_lake_path).check()
     lake = Lake(settings.data_lake_path)
     tallies: dict[str, Tally] = {topic: Tally() for topic in events.CONTRACTS}
     with Source(settings) as source:

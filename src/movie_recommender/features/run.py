@@ -14,7 +14,7 @@ from movie_recommender.features import builder, publishing, snapshots
 from movie_recommender.features.groups import sql_hash
 from movie_recommender.features.snapshots import Snapshot
 from movie_recommender.features.store import FeatureStore
-from movie_recommender.lake import Lake
+from movie_recommender.lake import Lake, LakeIntegrity
 from movie_recommender.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -64,12 +64,13 @@ def run(
         ConfigurationError: as_of has no time zone; FEATURE_STORE_PATH can't be written.
         NotReadyError: a lake version doesn't exist.
         ConcurrentWriteError: another process is building this store.
-        StorageError: the disk refused.
+        StorageError: the disk refused, or the lake is damaged.
     """
     if as_of.tzinfo is None:
         message = f"as_of={as_of.isoformat()} has no time zone, expected an instant in UTC."
         raise ConfigurationError(message)
     path = settings.feature_store_path
+    LakeIntegrity(settings.data_lake_path).check()
     versions, lake = _inputs(Lake(settings.data_lake_path), lake_versions)
     planned = _plan(as_of, versions, lake)
     logger.info("features start snapshot=%s as_of=%s", planned.id, planned.as_of.isoformat())

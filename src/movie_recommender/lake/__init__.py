@@ -1,9 +1,11 @@
 """The data lake: Delta tables of events and dead letters, each commit carrying Kafka offsets.
 
-`tables.py` says what there is, `store.py` reads and writes it, `care.py` keeps its files in order.
+`tables.py` says what there is, `store.py` reads and writes it, `care.py` keeps its files in order,
+`integrity.py` finds out whether they are all there.
 """
 
 from movie_recommender.lake.care import LakeCare
+from movie_recommender.lake.integrity import LakeIntegrity
 from movie_recommender.lake.store import Lake
 from movie_recommender.lake.tables import (
     DEAD_LETTERS,
@@ -19,6 +21,7 @@ __all__ = [
     "TABLES",
     "Lake",
     "LakeCare",
+    "LakeIntegrity",
     "app_id",
     "id_app",
     "partition_column",
