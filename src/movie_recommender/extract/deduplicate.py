@@ -1,7 +1,8 @@
 """Events that the producer sent more than once: one row for each event id and event date."""
 
+import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import duckdb
@@ -10,6 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
+
+from movie_recommender.errors import StorageError
+from movie_recommender.lake.storage import reason
 
 Rows = npt.NDArray[np.int64]
 
@@ -33,9 +37,23 @@ def drop_duplicates(rows: pa.Table, landed: pads.Dataset, dates: Sequence[date])
         rows: columns of `events.lake_schema`.
         landed: the topic's lake table, at least the files of `dates`.
         dates: the event dates of `rows`.
+
+    Raises:
+        StorageError: the lake's rows can't be read, or there is no room to compare them.
     """
     if not rows.num_rows:
         return rows
+    with _refusals(dates):
+        again = _known_or_repeated(rows, landed, dates)
+    if not len(again):
+        return rows
+    first = np.ones(rows.num_rows, dtype=bool)
+    first[again] = False
+    return rows.filter(pa.array(first))
+
+
+def _known_or_repeated(rows: pa.Table, landed: pads.Dataset, dates: Sequence[date]) -> Rows:
+    """Which of `rows` to leave out, in no order."""
     events = rows.select(["event_id", "event_date"]).append_column(
         "row", pa.array(np.arange(rows.num_rows))
     )
@@ -51,12 +69,20 @@ def drop_duplicates(rows: pa.Table, landed: pads.Dataset, dates: Sequence[date])
     ):
         connection.register("events", events)
         connection.register("known", known)
-        again = np.concatenate([_repeated(connection, events), _landed(connection)])
-    if not len(again):
-        return rows
-    first = np.ones(rows.num_rows, dtype=bool)
-    first[again] = False
-    return rows.filter(pa.array(first))
+        return np.concatenate([_repeated(connection, events), _landed(connection)])
+
+
+@contextlib.contextmanager
+def _refusals(dates: Sequence[date]) -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        message = (
+            f"Can't compare new events with those that landed on {dates[0]} to {dates[-1]}: "
+            f"{reason(error)}. Nothing of this batch was written. Grant access to DATA_LAKE_PATH, "
+            "free space in the temporary directory, then run again."
+        )
+        raise StorageError(message) from error
 
 
 def _landed(connection: duckdb.DuckDBPyConnection) -> Rows:

@@ -14,6 +14,7 @@ from movie_recommender.errors import StorageError
 from movie_recommender.features import snapshots
 from movie_recommender.features.groups import FeatureGroup, load_groups
 from movie_recommender.features.snapshots import Snapshot
+from movie_recommender.lake.storage import reason
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def _refusals(directory: Path, memory_limit: str) -> Iterator[None]:
     # What can't be written to the log fails as a transaction.
     except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException) as error:
         message = (
-            f"Building the feature store in {directory} stopped: {_first_line(error)}. Expected "
+            f"Building the feature store in {directory} stopped: {reason(error)}. Expected "
             f"room for the new file and, beyond {memory_limit} of memory, for intermediate tables; "
             "the published store stays in use as it was. Free space there and run again."
         )
@@ -111,12 +112,8 @@ def _refusals(directory: Path, memory_limit: str) -> Iterator[None]:
         if "registered as" not in str(error):
             raise
         message = (
-            f"The lake can't be read: {_first_line(error)}. Expected every file of the lake's "
+            f"The lake can't be read: {reason(error)}. Expected every file of the lake's "
             "version; the published store stays in use as it was. Grant access to DATA_LAKE_PATH "
             "or restore the file, then run again."
         )
         raise StorageError(message) from error
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -29,9 +29,7 @@ class LakeCare(Lake):
         if opened is None:
             return {}
         with self._refusals(table, "read"):
-            actions = pa.table(opened.get_add_actions(flatten=True))
-        days = actions[f"partition.{partition_column(table)}"].to_pylist()
-        return dict(Counter(days))
+            return _files_by_date(table, opened)
 
     def rewrite(self, table: str, day: date, *, order_by: Sequence[str]) -> tuple[int, int]:
         """Put one day's rows into one file, ordered; how many files went and came.
@@ -56,8 +54,8 @@ class LakeCare(Lake):
                 config={"memory_limit": _REWRITE_MEMORY, "temp_directory": spill}
             ) as connection,
         ):
-            opened = DeltaTable(self._uri(table))
-            before = self.files_by_date(table)[day]
+            opened = self._load(table)
+            before = _files_by_date(table, opened)[day]
             connection.execute("SET TimeZone = 'UTC'")
             # With all of its columns, also those that a newer version has added.
             schema = pa.schema(opened.schema().to_arrow())
@@ -72,10 +70,12 @@ class LakeCare(Lake):
                 writer_properties=WRITER,
                 commit_properties=rewriting(opened),
             )
-            return before, self.files_by_date(table)[day]
+            return before, _files_by_date(table, opened)[day]
 
     def vacuum(self, table: str, keep: timedelta) -> int:
         """Delete the files that no version younger than `keep` needs; how many they were.
+
+        Also those that a killed writer left behind without a commit.
 
         Raises:
             StorageError: the disk or bucket refused.
@@ -83,4 +83,9 @@ class LakeCare(Lake):
         hours = int(keep / timedelta(hours=1))
         with self._refusals(table, "write"):
             opened = self._open(table)
-            return 0 if opened is None else len(opened.vacuum(hours, dry_run=False))
+            return 0 if opened is None else len(opened.vacuum(hours, dry_run=False, full=True))
+
+
+def _files_by_date(table: str, opened: DeltaTable) -> dict[date, int]:
+    actions = pa.table(opened.get_add_actions(flatten=True))
+    return dict(Counter(actions[f"partition.{partition_column(table)}"].to_pylist()))

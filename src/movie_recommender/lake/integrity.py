@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from movie_recommender.errors import StorageError
+from movie_recommender.lake.storage import is_bucket
 from movie_recommender.lake.store import Lake
 from movie_recommender.lake.tables import TABLES
 
@@ -29,7 +30,7 @@ class LakeIntegrity(Lake):
         Raises:
             StorageError: something is missing or cut; names each.
         """
-        if "://" in self.path:
+        if is_bucket(self.path):
             return
         found = [damage for table in TABLES for damage in self._damages(table)]
         if found:

@@ -6,14 +6,11 @@ that they came from. Both become visible together or not at all, so whoever goes
 """
 
 import contextlib
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.dataset as pads
-import pyarrow.fs as fs
 from deltalake import (
     ColumnProperties,
     CommitProperties,
@@ -25,9 +22,9 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from movie_recommender.errors import ConcurrentWriteError, NotReadyError, StorageError
+from movie_recommender.lake.exclusive import require_exclusive_create
+from movie_recommender.lake.storage import arrow_files, is_bucket, reason, storage_options
 from movie_recommender.lake.tables import TABLES, app_id, partition_column, table_schema
-
-logger = logging.getLogger(__name__)
 
 # Columns whose values nearly all differ: a dictionary of them saves nothing and doubles the time to
 # write and to read.
@@ -43,12 +40,12 @@ class Lake:
     """The Delta tables under one root.
 
     Args:
-        path: a directory, `s3://bucket/prefix` or `gs://bucket/prefix`; credentials and endpoints
-            come from the environment variables that delta-rs itself reads (`AWS_…`, `GOOGLE_…`).
+        path: a directory, `s3://bucket/prefix` or `gs://bucket/prefix` (see `storage.py`).
     """
 
     def __init__(self, path: str) -> None:
         self.path = path.removeprefix("file://").rstrip("/") or "/"
+        self._options = storage_options(self.path)
 
     def append(
         self,
@@ -194,27 +191,19 @@ class Lake:
         return opened.to_pyarrow_dataset(
             schema=schema,
             file_pruning_predicate=only,
-            filesystem=self._local_files(table),
+            filesystem=arrow_files(self._uri(table)),
         )
-
-    def _local_files(self, table: str) -> fs.FileSystem | None:
-        """Arrow's own files for a directory; None leaves object stores to delta-rs.
-
-        delta-rs' files call Python from Arrow's threads; of 180 processes that ended right after
-        reading, on busy cores, 16 aborted in such a call, and none this way.
-        """
-        if "://" in self.path:
-            return None
-        root = str(Path(self._uri(table)).absolute())
-        return fs.SubTreeFileSystem(root, fs.LocalFileSystem())
 
     def _uri(self, table: str) -> str:
         return f"{self.path}/{table}"
 
+    def _load(self, table: str, version: int | None = None) -> DeltaTable:
+        return DeltaTable(self._uri(table), version=version, storage_options=self._options)
+
     def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
         with self._refusals(table, "read"):
             try:
-                opened = DeltaTable(self._uri(table))
+                opened = self._load(table)
             except TableNotFoundError:
                 opened = None
             newest = None if opened is None else opened.version()
@@ -227,12 +216,14 @@ class Lake:
                     "Check DATA_LAKE_PATH, or run `movie-recommender extract` first."
                 )
                 raise NotReadyError(message)
-            return DeltaTable(self._uri(table), version=version)
+            return self._load(table, version)
 
     def _create(self, table: str) -> DeltaTable:
         opened = self._open(table)
         if opened is not None:
             return opened
+        if is_bucket(self.path):
+            require_exclusive_create(self.path)
         # Two writers may both come here: the loser's commit of version 0 fails, and it opens the
         # winner's table.
         with contextlib.suppress(CommitFailedError):
@@ -241,8 +232,9 @@ class Lake:
                 schema=table_schema(table),
                 mode="ignore",
                 partition_by=[partition_column(table)],
+                storage_options=self._options,
             )
-        return DeltaTable(self._uri(table))
+        return self._load(table)
 
     def _compare(
         self,
@@ -270,21 +262,17 @@ class Lake:
         try:
             yield
         except CommitFailedError as error:
-            raise self._conflict(table, _first_line(error)) from error
+            raise self._conflict(table, reason(error)) from error
         except (DeltaError, OSError) as error:
-            logger.debug("lake table %s: %s failed", table, verb, exc_info=True)
             message = (
-                f"Can't {verb} lake table {self._uri(table)!r}: {_first_line(error)}. "
+                f"Can't {verb} lake table {self._uri(table)!r}: {reason(error)}. "
                 "It stays at its last version. Free space, grant access or correct DATA_LAKE_PATH, "
                 "then run again."
             )
-            raise StorageError(message) from error
+            # What a bucket's server answers repeats the request, with the name of the key.
+            raise StorageError(message) from (None if is_bucket(self.path) else error)
 
 
 def rewriting(opened: DeltaTable) -> CommitProperties:
     """What makes two commits collide that both put new files in place of old ones."""
     return CommitProperties(app_transactions=[Transaction("rewrite", opened.version())])
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")

@@ -1,7 +1,8 @@
 import dataclasses
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -198,3 +199,18 @@ def test_a_table_wider_than_the_contract_is_read_written_and_rewritten(
     assert user_ids(lake) == [0, 1]
     monkeypatch.undo()
     assert lake.dataset("users").to_table()["device"].to_pylist() == ["tv", None]
+
+
+def test_what_a_killed_writer_left_goes_once_it_is_old(lake: Lake) -> None:
+    care = LakeCare(lake.path)
+    care.append("users", users(0, 2), {APP: 2})
+    landed = next(Path(lake.path).glob("users/event_date=*/*.parquet"))
+    old, young = landed.with_name("old.parquet"), landed.with_name("young.parquet")
+    for left in (old, young):
+        left.write_bytes(landed.read_bytes())
+    month_ago = time.time() - 30 * 86_400
+    for path in (old, landed):
+        os.utime(path, (month_ago, month_ago))
+    assert care.vacuum("users", timedelta(days=7)) == 1
+    assert (old.exists(), young.exists()) == (False, True)
+    assert user_ids(care) == [0, 1]
