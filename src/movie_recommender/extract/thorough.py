@@ -1,18 +1,18 @@
 """The thorough way to judge messages: every way to break a contract, each with its reason."""
 
-import json
 from datetime import datetime
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
 from movie_recommender.events import Contract
 from movie_recommender.extract.contract_sql import MAX_VALUE_BYTES, checks, typed_value
 
+_STRING = r'"(?:[^"\\]|\\.)*"'
 # DuckDB's JSON parser also takes NaN, Infinity and trailing commas. What may hold one of them
-# (titles do: "Nan, a life") is looked at again by a strict parser.
-_MAYBE_NOT_STRICT = r"(?i)[:,\[\s-](nan|inf|infinity)\s*[,\]}]|,\s*[\]}]"
+# (titles do: "Finding Nan, a life") is looked at again with its strings emptied.
+_MAYBE_LENIENT = r"(?i)(?:^|[:,\[\s-])(?:nan|inf|infinity)\s*(?:$|[,\]}])|,\s*[\]}]"
+_LENIENT = r"(?i)nan|inf|,\s*[\]}]"
 
 
 def judge(
@@ -28,41 +28,11 @@ def judge(
 
     Returns:
         One row per message: kafka_partition, kafka_offset, the contract's fields, extra (JSON of
-        the fields that the contract doesn't know); of a broken one reason, detail, key and value.
+        the fields that the contract doesn't know, integers of any size, fractions as doubles); of a
+        broken one reason, detail, key and value.
     """
-    connection.register("decoded", _decode(connection, messages))
-    return connection.sql(_judge_sql(contract, latest)).to_arrow_table()
-
-
-def _decode(connection: duckdb.DuckDBPyConnection, messages: pa.Table) -> pa.Table:
-    """`messages` with `text` and `is_strict`; in any order, as DuckDB's threads finish."""
     connection.register("messages", messages)
-    decoded = connection.sql(
-        f"""
-        WITH texts AS (
-            SELECT *, CASE WHEN octet_length(value) <= {MAX_VALUE_BYTES}
-                           THEN TRY(decode(value)) END AS text
-            FROM messages)
-        SELECT *, coalesce(regexp_matches(text, '{_MAYBE_NOT_STRICT}'), false) AS is_doubtful
-        FROM texts
-        """
-    ).to_arrow_table()
-    strict = np.ones(decoded.num_rows, dtype=bool)
-    for row in np.flatnonzero(decoded["is_doubtful"].to_numpy()):
-        strict[row] = _is_strict_json(decoded["text"][int(row)].as_py())
-    return decoded.append_column("is_strict", pa.array(strict))
-
-
-def _is_strict_json(text: str) -> bool:
-    def refuse(constant: str) -> None:
-        raise ValueError(constant)
-
-    try:
-        # Numbers stay text: nothing is gained from converting them, and a huge one would raise.
-        json.loads(text, parse_constant=refuse, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    return connection.sql(_judge_sql(contract, latest)).to_arrow_table()
 
 
 def _judge_sql(contract: Contract, latest: datetime) -> str:
@@ -77,10 +47,17 @@ def _judge_sql(contract: Contract, latest: datetime) -> str:
     broken = " ".join(f"WHEN {way.broken} THEN {i}" for i, way in enumerate(ways))
     reason = " ".join(f"WHEN {i} THEN '{way.reason}'" for i, way in enumerate(ways))
     detail = " ".join(f"WHEN {i} THEN {way.detail}" for i, way in enumerate(ways))
+    lenient = f"""regexp_matches(regexp_replace(text, '{_STRING}', '""', 'g'), '{_LENIENT}')"""
     nothing = "{" + ", ".join(f'"{name}": null' for name in names) + "}"
     return f"""
-        WITH parsed AS (
-            SELECT *, coalesce(is_strict AND json_valid(text), false) AS is_json,
+        WITH decoded AS (
+            SELECT *, CASE WHEN octet_length(value) <= {MAX_VALUE_BYTES}
+                           THEN TRY(decode(value)) END AS text
+            FROM messages),
+        parsed AS (
+            SELECT *, CASE WHEN NOT coalesce(json_valid(text), false) THEN false
+                           WHEN regexp_matches(text, '{_MAYBE_LENIENT}') THEN NOT {lenient}
+                           ELSE true END AS is_json,
                    CASE WHEN is_json AND json_type(text) = 'OBJECT' THEN text END AS document
             FROM decoded),
         listed AS (
@@ -95,7 +72,7 @@ def _judge_sql(contract: Contract, latest: datetime) -> str:
                CASE failed {detail} END AS detail,
                CASE WHEN failed IS NOT NULL THEN key END AS key,
                CASE WHEN failed IS NOT NULL THEN value END AS value,
-               CASE WHEN has_extra THEN
+               CASE WHEN failed IS NULL AND has_extra THEN
                    nullif(json_merge_patch(document, '{nothing}')::VARCHAR, '{{}}') END AS extra,
                {", ".join(f'v_{name} AS "{name}"' for name in names)}
         FROM checked

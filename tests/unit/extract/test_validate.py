@@ -211,6 +211,45 @@ def test_genres_are_kept(genres: list[str] | None) -> None:
     assert rows["genres"].to_pylist() == [genres]
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        pytest.param(
+            view(schema_version=2**63), "unsupported_schema_version", id="version-landed-as-null"
+        ),
+        pytest.param(b"NaN", "invalid_json", id="nan-alone-was-json"),
+        pytest.param(b" -Infinity ", "invalid_json", id="infinity-alone-was-json"),
+        pytest.param(
+            view(event_time="2026-01-31T24:00:00.0000001Z"), "wrong_type", id="25th-hour-was-cut"
+        ),
+    ],
+)
+def test_what_fuzzing_found_is_a_dead_letter(value: bytes, reason: str) -> None:
+    assert verdicts([value], events.INTERACTIONS).rejected["reason"].to_pylist() == [reason]
+
+
+def test_end_of_day_is_the_next_midnight() -> None:
+    value = view(event_time="2026-01-31T24:00:00.0Z")
+    row = verdicts([value], events.INTERACTIONS).rows.to_pylist()[0]
+    assert row["event_time"] == datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def test_a_deep_message_may_say_nan_in_a_string() -> None:
+    deep = ', "deep": ' + "[" * 2_000 + "]" * 2_000
+    value = replaced('"e1"', '"Finding Nan, a life"' + deep)
+    row = verdicts([value], events.INTERACTIONS).rows.to_pylist()[0]
+    assert row["event_id"] == "Finding Nan, a life"
+
+
+@pytest.mark.parametrize("changes", [{}, {"new": 1}], ids=["quick", "thorough"])
+def test_year_0_is_no_release_date(changes: dict[str, object]) -> None:
+    dates = ["0000-12-31", "0001-01-01", "9999-12-31"]
+    validated = verdicts([movie(release_date=d, **changes) for d in dates], events.MOVIES)
+    assert validated.rejected["reason"].to_pylist() == ["out_of_range"]
+    read = sorted(validated.rows["release_date"].to_pylist())
+    assert read == [date.min, date.max]
+
+
 def test_users_are_validated_by_their_own_contract() -> None:
     user = {**VIEW, "event_type": "user", "age": 131}
     rejected = verdicts([json.dumps(user).encode()], events.USERS).rejected
