@@ -75,7 +75,7 @@ def topic_id(settings: Settings, name: str) -> str:
         name: the broker's name of the topic.
 
     Raises:
-        NotReadyError: no broker answers in time, or it hides the topic.
+        NotReadyError: no broker answers in time, or the topic is gone or hidden.
         ConfigurationError: the client refuses the security settings.
     """
     reasons: list[str] = []
@@ -88,6 +88,13 @@ def topic_id(settings: Settings, name: str) -> str:
     except TimeoutError as error:
         raise _no_answer(settings, [*reasons, "no answer"]) from error
     except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            message = (
+                f"Can't read Kafka topic {name!r} at "
+                f"KAFKA_BOOTSTRAP_SERVERS={settings.kafka_bootstrap_servers}: it was deleted, or "
+                "this user may not see it. Create it or grant access, then run again."
+            )
+            raise NotReadyError(message) from error
         raise _no_answer(settings, [*reasons, error.args[0].str()]) from error
 
 

@@ -6,6 +6,7 @@ unknown. Only of such a message one lenient parse tells the truth. What is not p
 well be valid, is left to the thorough way; so the two can differ in speed alone.
 """
 
+import functools
 from datetime import datetime
 
 import duckdb
@@ -13,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from movie_recommender.events import INSTANT, Contract, Field
-from movie_recommender.extract.contract_sql import MAX_VALUE_BYTES, bounds
+from movie_recommender.extract.contract_sql import MAX_VALUE_BYTES
+from movie_recommender.extract.divide import divide
 
 # Well-formed UTF-8 of two to four bytes (Unicode 17, table 3-7); the expression sees bytes.
 _MULTIBYTE = (
@@ -26,7 +28,8 @@ _STRING = rf'"(?:[ !#-\[\]-\x7F]|{_MULTIBYTE})*"'
 _INTEGER = r"(?:0|[1-9]\d{0,17})"
 _NUMBER = rf"{_INTEGER}(?:\.\d{{1,17}})?"
 _INSTANT = r'"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?Z"'
-_DATE = r'"\d{4}-\d\d-\d\d"'
+# The year 0, that Python lacks, is left to the thorough way.
+_DATE = r'"[1-9]\d{3}-\d\d-\d\d"'
 _STRINGS = rf"\[(?:{_STRING}(?:, ?{_STRING})*)?\]"
 
 
@@ -56,19 +59,16 @@ def quick(
         The contract's fields with kafka_partition and kafka_offset, one row per message that was
         proved; and the other messages, of which nothing is known.
     """
-    formed = pc.fill_null(pc.match_substring_regex(messages["value"], pattern(contract)), False)
-    fits = pc.fill_null(pc.less_equal(pc.binary_length(messages["value"]), MAX_VALUE_BYTES), False)
-    formed = pc.and_(formed, fits)
-    others = [messages.filter(pc.invert(formed))]
-    candidates = messages.filter(formed)
+    formed = pc.match_substring_regex(messages["value"], pattern(contract))
+    fits = pc.less_equal(pc.binary_length(messages["value"]), MAX_VALUE_BYTES)
+    candidates, others = divide(messages, pc.and_(formed, fits))
     texts = candidates.set_column(3, "value", candidates["value"].cast(pa.string()))
     connection.register("quick_messages", texts)
-    read = connection.sql(_read_sql(contract, latest)).to_arrow_table()
-    kept = read["kept"]
-    if not pc.all(kept).as_py() and read.num_rows:
-        others.append(candidates.filter(pc.invert(kept)))
-        read = read.filter(kept)
-    return read.drop_columns("kept"), pa.concat_tables(others)
+    read = connection.sql(_read_sql(contract)).to_arrow_table()
+    kept = _kept(read, contract, latest)
+    proved, _ = divide(read, kept)
+    _, broken = divide(candidates, kept)
+    return proved.drop_columns("is_dated"), pa.concat_tables([others, broken])
 
 
 def _form(field: Field) -> str:
@@ -83,17 +83,21 @@ def _form(field: Field) -> str:
     return _STRINGS if pa.types.is_list(field.type) else _STRING
 
 
-def _read_sql(contract: Contract, latest: datetime) -> str:
+def _read_sql(contract: Contract) -> str:
     structure = ", ".join(f'"{field.name}": {_parsed_as(field)}' for field in contract.fields)
     # A field may be called like a word of SQL: `cast` is.
     values = ", ".join(f'{_value(field)} AS "{field.name}"' for field in contract.fields)
-    kept = " AND ".join([*_kept(contract), f"event_time <= TIMESTAMPTZ '{latest.isoformat()}'"])
+    dated = " AND ".join(
+        f'(raw."{field.name}" IS NULL OR "{field.name}" IS NOT NULL)'
+        for field in contract.fields
+        if pa.types.is_temporal(field.type)
+    )
     return f"""
         WITH parsed AS (
             SELECT kafka_partition, kafka_offset, from_json(value, '{{{structure}}}') AS raw
             FROM quick_messages),
         typed AS (SELECT kafka_partition, kafka_offset, raw, {values} FROM parsed)
-        SELECT * EXCLUDE (raw), coalesce({kept}, false) AS kept FROM typed
+        SELECT * EXCLUDE (raw), {dated} AS is_dated FROM typed
         """
 
 
@@ -116,33 +120,34 @@ def _value(field: Field) -> str:
     return raw
 
 
-def _kept(contract: Contract) -> list[str]:
-    """SQL conditions that together say: every value is within the contract."""
-    conditions = []
+def _kept(read: pa.Table, contract: Contract, latest: datetime) -> pa.ChunkedArray:
+    """Whether every value is within the contract; of several columns at once, Arrow is faster."""
+    conditions = [read["is_dated"], pc.less_equal(read["event_time"], latest)]
     for field in contract.fields:
-        within = _within(field)
         if field.required:
-            conditions.append(f'"{field.name}" IS NOT NULL')
-        if within:
-            conditions.append(f'(raw."{field.name}" IS NULL OR {within})')
-    known = ", ".join(f"'{event_type}'" for event_type in contract.event_types)
-    conditions.append(f"event_type IN ({known})")
-    for event_type, names in contract.event_types.items():
-        if names:
-            present = " AND ".join(f'"{name}" IS NOT NULL' for name in names)
-            conditions.append(f"(event_type <> '{event_type}' OR ({present}))")
-    return conditions
+            conditions.append(pc.is_valid(read[field.name]))
+        conditions += _within(field, read[field.name])
+    types = pa.array(contract.event_types)
+    event_type = pc.index_in(read["event_type"], types)
+    conditions.append(pc.is_valid(event_type))
+    for name in {name for names in contract.event_types.values() for name in names}:
+        optional = pa.array(name not in names for names in contract.event_types.values())
+        conditions.append(pc.or_(pc.is_valid(read[name]), optional.take(event_type)))
+    # What is null says nothing against the message.
+    return pc.fill_null(functools.reduce(pc.and_kleene, conditions), True)
 
 
-def _within(field: Field) -> str | None:
-    value = f'"{field.name}"'
+def _within(field: Field, values: pa.ChunkedArray) -> list[pa.ChunkedArray]:
+    lowest, highest = field.minimum, field.maximum
     if field.type == INSTANT:
-        return f"{value} >= TIMESTAMPTZ '1970-01-01T00:00:00+00:00'"
-    if pa.types.is_date(field.type):
-        return f"{value} IS NOT NULL"
-    if field.max_length is not None:
-        return f"len({value}) BETWEEN {int(field.required)} AND {field.max_length}"
-    if field.minimum is not None or field.maximum is not None:
-        lowest, highest = bounds(field)
-        return f"{value} BETWEEN {lowest} AND {highest}"
-    return None
+        values, lowest = values.cast(pa.int64()), 0
+    elif field.max_length is not None:
+        is_list = pa.types.is_list(field.type)
+        values = pc.list_value_length(values) if is_list else pc.utf8_length(values)
+        lowest, highest = int(field.required), field.max_length
+    within = []
+    if lowest is not None:
+        within.append(pc.greater_equal(values, lowest))
+    if highest is not None:
+        within.append(pc.less_equal(values, highest))
+    return within

@@ -15,9 +15,10 @@ import pyarrow as pa
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from movie_recommender.errors import NotReadyError, OffsetGapError
+from movie_recommender.extract.divide import divide
 from movie_recommender.extract.plan import Plan, Watermarks
 from movie_recommender.extract.validate import MESSAGES
-from movie_recommender.kafka import client_config
+from movie_recommender.kafka import client_config, topic_id
 from movie_recommender.settings import Settings
 
 MAX_BATCH_MESSAGES = 25_000
@@ -25,6 +26,7 @@ MAX_BATCH_BYTES = 8 << 20
 """A batch ends at the first of these bounds; one call's messages may come on top."""
 
 _QUEUE_KBYTES = 16 << 10
+_MOST_BYTES = 2**31 - 1
 
 _MESSAGES_PER_CALL = 500
 _POLL_S = 0.2
@@ -65,29 +67,26 @@ class Batch:
 
 @dataclass
 class _Buffer:
-    partitions: list[int] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    values: list[bytes | None] = field(default_factory=list)
+    parts: list[pa.Table] = field(default_factory=list)
+    n_messages: int = 0
     n_bytes: int = 0
 
     def add(self, messages: Sequence[Message]) -> dict[int, int]:
         """Take in what Kafka gave; the next offset of each partition that is among it."""
-        # A million of them: mapping the methods takes half the time of a comprehension.
+        # A million of them: mapping the methods takes half the time of a comprehension, and
+        # Python's objects, gone after each call, are taken from memory that is still in the cache.
         partitions = list(map(_PARTITION, messages))
         offsets = list(map(_OFFSET, messages))
-        values = list(map(_VALUE, messages))
-        self.partitions += partitions
-        self.offsets += offsets
-        self.keys += map(_KEY, messages)
-        self.values += values
-        self.n_bytes += sum(map(len, filter(None, values)))
+        keys, values = list(map(_KEY, messages)), list(map(_VALUE, messages))
+        self.parts.append(pa.table([partitions, offsets, keys, values], schema=MESSAGES))
+        self.n_messages += len(messages)
+        self.n_bytes += self.parts[-1]["value"].nbytes
         return {p: last + 1 for p, last in dict(zip(partitions, offsets, strict=True)).items()}
 
     @property
     def room(self) -> int:
         """How many more messages to ask for, none when full."""
-        n = len(self.offsets)
+        n = self.n_messages
         if n >= MAX_BATCH_MESSAGES or self.n_bytes >= MAX_BATCH_BYTES:
             return 0
         mean = max(1, self.n_bytes // max(1, n))
@@ -99,19 +98,11 @@ class _Buffer:
 
     def table(self, ends: Mapping[int, int]) -> pa.Table:
         """The messages before `ends`; those sent during the run wait for the next one."""
-        table = pa.table(
-            [
-                pa.array(self.partitions, pa.int32()),
-                pa.array(self.offsets, pa.int64()),
-                pa.array(self.keys, pa.binary()),
-                pa.array(self.values, pa.binary()),
-            ],
-            schema=MESSAGES,
-        )
+        table = pa.concat_tables(self.parts).combine_chunks()
         limits = np.zeros(max(ends) + 1, dtype=np.int64)
         limits[list(ends)] = list(ends.values())
         wanted = table["kafka_offset"].to_numpy() < limits[table["kafka_partition"].to_numpy()]
-        return table if wanted.all() else table.filter(pa.array(wanted))
+        return divide(table, pa.array(wanted))[0]
 
 
 class Source:
@@ -129,6 +120,8 @@ class Source:
                 isolation_level="read_committed",
                 auto_offset_reset="error",
                 queued_max_messages_kbytes=_QUEUE_KBYTES,
+                # Also what a batch may unpack to: beyond it nobody could ever get past the batch.
+                receive_message_max_bytes=_MOST_BYTES,
                 # The default of a second is what a full queue would wait while we write a batch.
                 fetch_queue_backoff_ms=10,
             )
@@ -165,6 +158,20 @@ class Source:
             else:
                 return Watermarks(low, high)
 
+    def require_same(self, kafka_topic: str, kafka_id: str) -> None:
+        """Nothing, where the topic still has this id.
+
+        Raises:
+            NotReadyError: the broker doesn't answer in time, or the topic is gone.
+            OffsetGapError: the topic was deleted and created again.
+        """
+        if topic_id(self._settings, kafka_topic) != kafka_id:
+            text = (
+                f"{kafka_topic} was deleted and created again while it was being read. What was "
+                "committed stays. Run again to see what is lost."
+            )
+            raise OffsetGapError(text)
+
     def batches(self, kafka_topic: str, plan: Plan) -> Iterator[Batch]:
         """The messages from `plan.starts` to `plan.ends`, each partition in order.
 
@@ -197,7 +204,7 @@ class Source:
         while time.monotonic() < deadline:
             found: list[Message] = list(self._consumer.consume(n, timeout=_POLL_S))
             ends: dict[int, int] = {}
-            if KafkaError in set(map(type, map(_ERROR, found))):
+            if any(map(_ERROR, found)):
                 told = [message for message in found if message.error() is not None]
                 found = [message for message in found if message.error() is None]
                 ends = {m.partition(): m.offset() for m in told if self._is_end(kafka_topic, m)}

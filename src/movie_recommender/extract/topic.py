@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from movie_recommender.ahead import ahead
 from movie_recommender.errors import OffsetGapError
 from movie_recommender.events import Contract
-from movie_recommender.extract.deduplicate import drop_duplicates, event_dates
+from movie_recommender.extract.deduplicate import Deduplicator, event_dates
 from movie_recommender.extract.plan import Plan, plan
 from movie_recommender.extract.source import Batch, Source
 from movie_recommender.extract.validate import Validated, Validator
@@ -21,7 +21,7 @@ from movie_recommender.lake import DEAD_LETTERS, Lake, app_id, id_app, table_sch
 
 logger = logging.getLogger(__name__)
 
-MAX_COMMIT_MESSAGES = 200_000
+MAX_COMMIT_MESSAGES = 150_000
 MAX_COMMIT_BYTES = 48 << 20
 """A commit is made at the first of these bounds; one batch may come on top."""
 
@@ -77,7 +77,8 @@ class TopicExtraction:
             table: lake.offsets(table, kafka_topic, range(n_partitions))
             for table in (contract.topic, DEAD_LETTERS)
         }
-        self._id = _number(kafka_id)
+        self._kafka_id = kafka_id
+        self._id = topic_number(kafka_id)
         self._ids = {
             table: lake.transaction(table, id_app(kafka_topic)) for table in self._committed
         }
@@ -102,11 +103,13 @@ class TopicExtraction:
         validator = Validator(self._contract, kafka_topic=self._kafka_topic, now=self._now)
         with (
             validator,
+            Deduplicator() as deduplicator,
             ahead(batches, _BATCHES_AHEAD) as ready,
             ahead(self._portions(ready, validator), _PORTIONS_AHEAD) as portions,
         ):
             for portion in portions:
-                self._land(portion, tally)
+                self._land(portion, deduplicator, tally)
+                del portion  # or it would stay until the next one is there
         held = self._source.watermarks(self._kafka_topic, self._n_partitions)
         committed = self._committed[self._contract.topic]
         tally.lag = sum(marks.high - committed[p] for p, marks in held.items())
@@ -146,7 +149,9 @@ class TopicExtraction:
         if positions is not None:
             yield _Portion(validator.take(), messages, n_bytes, positions)
 
-    def _land(self, portion: _Portion, tally: Tally) -> None:
+    def _land(self, portion: _Portion, deduplicator: Deduplicator, tally: Tally) -> None:
+        # Until now it was the same topic, so what was read before now came from it.
+        self._source.require_same(self._kafka_topic, self._kafka_id)
         valid, rejected = portion.validated.rows, portion.validated.rejected
         if rejected.num_rows:
             # Before the rows: a kill in between leaves them to `_landed_dead_letters`.
@@ -154,10 +159,11 @@ class TopicExtraction:
             positions = {p: max(offset, done.get(p, 0)) for p, offset in portion.positions.items()}
             self._append(DEAD_LETTERS, rejected, positions)
         dates = event_dates(valid)
-        landed = self._lake.dataset(self._contract.topic, dates=dates)
-        rows = drop_duplicates(valid, landed, dates)
+        version = self._lake.version(self._contract.topic)
+        landed = self._lake.dataset(self._contract.topic, version, dates=dates)
+        rows = deduplicator.drop(valid, landed, dates)
         if rows.num_rows or portion.positions != self._committed[self._contract.topic]:
-            self._append(self._contract.topic, rows, portion.positions)
+            self._append(self._contract.topic, rows, portion.positions, unchanged_since=version)
         tally.messages += portion.messages
         tally.n_bytes += portion.n_bytes
         tally.rows += rows.num_rows
@@ -175,18 +181,25 @@ class TopicExtraction:
         )
 
     def _append(
-        self, table: str, rows: pa.Table, positions: Mapping[int, int], **notes: str
+        self,
+        table: str,
+        rows: pa.Table,
+        positions: Mapping[int, int],
+        unchanged_since: int | None = None,
+        **notes: str,
     ) -> None:
         """Commit with the topic's id and the offsets of every partition, moved or not.
 
         So any two extractions of the topic collide, also when they read different partitions, and
-        what `drop_duplicates` saw of the table is what this commit adds to.
+        what the deduplicator saw of the table is what this commit adds to: a replay and a rebuild,
+        which add rows without moving offsets, are noticed by `unchanged_since`.
         """
         self._lake.append(
             table,
             rows,
             self._transactions(positions, self._id),
             expected=self._transactions(self._committed[table], self._ids[table]),
+            unchanged_since=unchanged_since,
             notes=notes,
         )
         self._committed[table] = dict(positions)
@@ -230,6 +243,6 @@ class TopicExtraction:
         return messages.filter(pc.invert(pa.array(landed, pa.bool_())))
 
 
-def _number(kafka_id: str) -> int:
+def topic_number(kafka_id: str) -> int:
     """The topic's id as a Delta application transaction can hold it: 63 bits."""
     return int.from_bytes(hashlib.blake2b(kafka_id.encode(), digest_size=8).digest(), "big") >> 1

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from movie_recommender import events
 from movie_recommender.events import Contract
+from movie_recommender.extract.divide import divide
 from movie_recommender.extract.quick import quick
 from movie_recommender.extract.thorough import judge
 
@@ -22,7 +23,8 @@ MESSAGES = pa.schema(
 )
 """Messages of one topic as they came."""
 
-_THOROUGH_MESSAGES = 100_000
+_AT_ONCE = 50_000
+"""Each way has a price for each call, however few the messages."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +73,14 @@ class Validator:
 
     def add(self, messages: pa.Table) -> None:
         """Take in a batch: columns of `MESSAGES`, all of the topic."""
-        proved, others = quick(self._connection, messages, self._contract, self._latest)
-        self._keep(self._rows, proved, self._schema)
-        self._others.append(others)
-        self._n_bytes += others.nbytes
-        # The thorough way has a price for each call, however few the messages.
-        if sum(waiting.num_rows for waiting in self._others) >= _THOROUGH_MESSAGES:
-            self._judge()
+        self._n_bytes += messages.nbytes
+        self._new.append(messages)
+        if sum(new.num_rows for new in self._new) >= _AT_ONCE:
+            self._read()
 
     def take(self) -> Validated:
         """What the messages added since the last call turned out to be."""
+        self._read()
         self._judge()
         empty = (self._schema.empty_table(), events.DEAD_LETTERS.empty_table())
         taken = Validated(
@@ -91,20 +91,33 @@ class Validator:
         return taken
 
     def _clear(self) -> None:
+        self._new: list[pa.Table] = []
+        self._others: list[pa.Table] = []
         self._rows: list[pa.Table] = []
         self._rejected: list[pa.Table] = []
-        self._others: list[pa.Table] = []
         self._n_bytes = 0
+
+    def _read(self) -> None:
+        """The quick way, and what is left to the thorough one."""
+        messages = pa.concat_tables([MESSAGES.empty_table(), *self._new])
+        self._new = []
+        proved, others = quick(self._connection, messages, self._contract, self._latest)
+        self._n_bytes += others.nbytes - messages.nbytes
+        self._keep(self._rows, proved, self._schema)
+        self._others.append(others)
+        if sum(waiting.num_rows for waiting in self._others) >= _AT_ONCE:
+            self._judge()
 
     def _judge(self) -> None:
         others = pa.concat_tables([MESSAGES.empty_table(), *self._others])
         self._others = []
         if not others.num_rows:
             return
+        self._n_bytes -= others.nbytes
         judged = judge(self._connection, others, self._contract, self._latest)
-        broken = pc.is_valid(judged["reason"])
-        self._keep(self._rows, judged.filter(pc.invert(broken)), self._schema)
-        self._keep(self._rejected, judged.filter(broken), events.DEAD_LETTERS)
+        valid, broken = divide(judged, pc.is_null(judged["reason"]))
+        self._keep(self._rows, valid, self._schema)
+        self._keep(self._rejected, broken, events.DEAD_LETTERS)
 
     def _keep(self, kept: list[pa.Table], judged: pa.Table, schema: pa.Schema) -> None:
         if judged.num_rows:
