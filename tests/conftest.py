@@ -9,6 +9,7 @@ import pytest
 from movie_recommender.local import mlflow_server, ports, process
 from movie_recommender.local.single_broker import SingleBroker
 from movie_recommender.settings import Settings, load_settings
+from tests.stream import Stream
 
 JARS = Path(__file__).parent.parent / "var" / "cache" / "kafka"
 
@@ -43,10 +44,21 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def settings(tmp_path: Path, kafka: str) -> Settings:
     """Settings whose topics and paths are the test's own."""
+    return own_settings(kafka, tmp_path)
+
+
+@pytest.fixture
+def stream(settings: Settings) -> Stream:
+    """A topic and a lake of the test's own."""
+    return Stream(settings)
+
+
+def own_settings(servers: str, directory: Path) -> Settings:
+    """Settings for the broker at `servers` whose topics are new and whose paths are in a folder."""
     return load_settings(
-        kafka_bootstrap_servers=kafka,
+        kafka_bootstrap_servers=servers,
         kafka_topic_prefix=f"t{uuid.uuid4().hex[:8]}.",
         kafka_timeout_s=20.0,
-        data_lake_path=str(tmp_path / "lake"),
-        feature_store_path=tmp_path / "features" / "feature_store.duckdb",
+        data_lake_path=str(directory / "lake"),
+        feature_store_path=directory / "features" / "feature_store.duckdb",
     )

@@ -1,4 +1,4 @@
-"""A broker that a test may kill, and how many kills it is allowed."""
+"""A broker that a test may kill, and how much of the whole proof a run has time for."""
 
 import os
 from collections.abc import Iterator
@@ -7,14 +7,21 @@ from pathlib import Path
 import pytest
 
 from movie_recommender.local.single_broker import SingleBroker
-from tests.conftest import JARS
+from tests.conftest import JARS, own_settings
+from tests.stream import Stream
+
+
+@pytest.fixture(scope="package")
+def mortal_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SingleBroker]:
+    """A running broker that a test may kill and start again."""
+    with SingleBroker(JARS, tmp_path_factory.mktemp("mortal")) as mortal:
+        yield mortal
 
 
 @pytest.fixture
-def mortal_broker(tmp_path: Path) -> Iterator[SingleBroker]:
-    """A running broker that the test may kill and start again."""
-    with SingleBroker(JARS, tmp_path / "kafka") as mortal:
-        yield mortal
+def mortal(mortal_broker: SingleBroker, tmp_path: Path) -> Stream:
+    """A stream on that broker."""
+    return Stream(own_settings(mortal_broker.servers, tmp_path))
 
 
 @pytest.fixture(scope="session")

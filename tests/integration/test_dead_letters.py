@@ -1,10 +1,10 @@
 """Dead letters of a real extraction: listed, shown, and landed once when the contract allows."""
 
-import dataclasses
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
@@ -18,12 +18,13 @@ from movie_recommender.errors import (
     StorageError,
 )
 from movie_recommender.extract import dead_letters
+from movie_recommender.extract.deduplicate import Deduplicator
 from movie_recommender.lake import Lake
 from movie_recommender.settings import Settings
+from tests.stream import NOW, most_stars
 
 pytestmark = pytest.mark.integration
 
-NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 
 
@@ -56,14 +57,7 @@ def rejected(settings: Settings) -> Settings:
 @pytest.fixture
 def widened(rejected: Settings) -> Iterator[None]:  # after its extraction
     """From now on there are ten stars."""
-    contract = events.INTERACTIONS
-    fields = [
-        dataclasses.replace(field, maximum=10.0) if field.name == "rating" else field
-        for field in contract.fields
-    ]
-    wider = dataclasses.replace(contract, fields=tuple(fields))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(events.CONTRACTS, "interactions", wider)  # type: ignore[arg-type]
+    with most_stars(10):
         yield
 
 
@@ -104,6 +98,7 @@ def test_what_is_valid_now_lands_once_and_its_letter_goes(rejected: Settings) ->
     assert (result.landed["interactions"], result.duplicates) == (2, 1)
     assert ids(rejected) == ["a", "b", "c", "d"]
     assert dead_letters.listing(rejected).reasons.popitem()[1] == {"invalid_json": 1}
+    assert dead_letters.listing(rejected, reason="invalid_json").total == 1
     assert dead_letters.replay(rejected, now=LATER).landed["interactions"] == 0
     assert extract.run(rejected, now=LATER).messages == 0
 
@@ -118,7 +113,7 @@ def test_only_the_asked_for_reason_is_judged(rejected: Settings) -> None:
 def test_killed_before_the_letters_go_the_next_replay_only_removes_them(
     rejected: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> int:
+    def full(*_: object, **__: object) -> None:
         message = "no space"
         raise StorageError(message)
 
@@ -151,6 +146,47 @@ def test_a_replay_and_an_extraction_at_once_collide(
         dead_letters.replay(rejected, now=LATER)
     assert dead_letters.replay(rejected, now=LATER).duplicates == 2
     assert ids(rejected) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.usefixtures("widened")
+def test_an_extraction_overtaken_by_a_replay_does_not_double(
+    rejected: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    producer = Producer(plumbing.client_config(rejected))
+    producer.produce(plumbing.topic_name(rejected, "interactions"), rating("b", 3), b"1", 1)
+    assert producer.flush(30) == 0
+    drop = Deduplicator.drop
+
+    def overtaken(*arguments: Any) -> object:
+        rows = drop(*arguments)
+        monkeypatch.undo()
+        dead_letters.replay(rejected, now=LATER)  # lands b, which the extraction hasn't seen
+        return rows
+
+    monkeypatch.setattr(Deduplicator, "drop", overtaken)
+    with pytest.raises(ConcurrentWriteError):
+        extract.run(rejected, now=LATER)
+    extract.run(rejected, now=LATER)
+    assert ids(rejected) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.usefixtures("widened")
+def test_letters_that_were_written_again_meanwhile_stay(
+    rejected: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rebuild by the old contract has taken their rows away again."""
+    delete = Lake.delete
+
+    def overtaken(lake: Lake, *arguments: Any, **options: Any) -> None:
+        monkeypatch.undo()
+        lake.append("dead_letters", events.DEAD_LETTERS.empty_table(), {})
+        delete(lake, *arguments, **options)
+
+    monkeypatch.setattr(Lake, "delete", overtaken)
+    with pytest.raises(ConcurrentWriteError):
+        dead_letters.replay(rejected, now=LATER)
+    assert dead_letters.listing(rejected).total == 4
+    assert dead_letters.replay(rejected, now=LATER).duplicates == 3
 
 
 @pytest.mark.usefixtures("widened")

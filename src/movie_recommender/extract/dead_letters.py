@@ -129,12 +129,14 @@ def replay(
     for name, contract in events.CONTRACTS.items():
         if topic not in (None, name):
             continue
-        letters = lake.dataset(DEAD_LETTERS).to_table(
+        version = lake.version(DEAD_LETTERS)
+        letters = lake.dataset(DEAD_LETTERS, version).to_table(
             columns=MESSAGES.names, filter=_matching(settings, name, reason, None)
         )
         for start in range(0, letters.num_rows, _LETTERS_AT_ONCE):
             portion = letters.slice(start, _LETTERS_AT_ONCE).cast(MESSAGES)
-            rows, valid, again = _land(lake, settings, contract, portion, now)
+            rows, valid, again = _land(lake, settings, contract, portion, now, version)
+            version = version and version + bool(valid)
             judged += portion.num_rows
             landed[name] = landed.get(name, 0) + rows
             duplicates += valid - rows
@@ -144,7 +146,12 @@ def replay(
 
 
 def _land(
-    lake: Lake, settings: Settings, contract: events.Contract, letters: pa.Table, now: datetime
+    lake: Lake,
+    settings: Settings,
+    contract: events.Contract,
+    letters: pa.Table,
+    now: datetime,
+    letters_version: int | None,
 ) -> tuple[int, int, list[str]]:
     """Rows landed, valid letters, and the reasons of those that stay."""
     name = kafka.topic_name(settings, contract.topic)
@@ -166,7 +173,8 @@ def _land(
         rows = drop_duplicates(valid, landed, dates)
         if rows.num_rows:
             lake.append(contract.topic, rows, {id_app(name): number}, unchanged_since=version)
-        lake.delete(DEAD_LETTERS, _places_sql(name, valid))
+        # Not after a rebuild that took the rows away again because their letters are there.
+        lake.delete(DEAD_LETTERS, _places_sql(name, valid), unchanged_since=letters_version)
     else:
         rows = valid
     return rows.num_rows, valid.num_rows, validated.rejected["reason"].to_pylist()
