@@ -122,6 +122,23 @@ def maintain_lake(
     _print(asdict(maintain(load_settings(), budget_s=budget)))
 
 
+@lake.command("rebuild")
+def rebuild_lake(
+    *,
+    from_beginning: Annotated[
+        bool,
+        typer.Option("--from-beginning", help="Required: from the oldest message that Kafka has."),
+    ] = False,
+) -> None:
+    """Make the tables again from Kafka's messages; rows that Kafka can't give again stay."""
+    from movie_recommender.extract.rebuild import rebuild
+
+    if not from_beginning:
+        message = "Say --from-beginning: every message that Kafka still holds is judged again."
+        raise typer.BadParameter(message)
+    _print(asdict(rebuild(load_settings(), now=_now())))
+
+
 @app.command()
 def features(*, as_of: AsOf = None) -> None:
     """Build and publish the feature store from the lake."""

@@ -22,6 +22,7 @@ from movie_recommender import extract, features
 from movie_recommender.errors import ConcurrentWriteError, MovieRecommenderError, StorageError
 from movie_recommender.extract import dead_letters
 from movie_recommender.extract.maintain import maintain
+from movie_recommender.extract.rebuild import rebuild
 from movie_recommender.lake import TABLES, Lake, LakeCare, storage, table_schema
 from movie_recommender.local import ports
 from movie_recommender.settings import Settings
@@ -130,6 +131,13 @@ def test_extraction_features_and_care_give_what_a_directory_gives(
     assert maintain(dirty, budget_s=60).compacted["interactions"]
     assert rows(dirty.data_lake_path, "interactions") == before
     assert LakeCare(dirty.data_lake_path).vacuum("interactions", timedelta(days=30)) == 0
+
+
+def test_a_rebuild_sets_right_what_was_lost(dirty: Settings, tmp_path: Path) -> None:
+    extract.run(dirty, now=NOW)
+    Lake(dirty.data_lake_path).delete("interactions", "user_id % 3 = 0")
+    assert list(rebuild(dirty, now=NOW + timedelta(hours=1)).changed) == ["interactions"]
+    as_in_a_directory(dirty, tmp_path / "directory")
 
 
 def test_two_extractions_at_once_end_as_one(dirty: Settings, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ commit. Killed anywhere, or run twice at once, it leaves each event in the lake 
 
 `run.py` is the order of things, `topic.py` one topic's way, `source.py` reads Kafka, `plan.py` says
 from where, `contract_sql.py` and `validate.py` judge messages, `deduplicate.py` removes what the
-producer sent twice.
+producer sent twice. `rebuild.py` makes the lake's rows again from all that Kafka still holds, with
+`remade.py` and `settle.py`.
 """
 
 from movie_recommender.extract.run import ExtractResult, run

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 MANY_FILES = 8
 """A day with as many is worth rewriting: what a day's extraction adds and a week of late events."""
 
-_ORDER = {
+ORDER = {
     "users": ["user_id"],
     "movies": ["movie_id"],
     "interactions": ["user_id", "event_time"],
@@ -68,7 +68,7 @@ def maintain(settings: Settings, *, budget_s: float) -> MaintenanceResult:
             left += 1
             continue
         try:
-            gone, new = lake.rewrite(table, day, order_by=_ORDER[table])
+            gone, new = lake.rewrite(table, day, order_by=ORDER[table])
         except ConcurrentWriteError:
             logger.info("maintain table=%s day=%s: somebody else does it", table, day)
             continue

@@ -21,7 +21,7 @@ from movie_recommender.lake import DEAD_LETTERS, Lake, app_id, id_app, table_sch
 
 logger = logging.getLogger(__name__)
 
-MAX_COMMIT_MESSAGES = 150_000
+MAX_COMMIT_MESSAGES = 100_000
 MAX_COMMIT_BYTES = 48 << 20
 """A commit is made at the first of these bounds; one batch may come on top."""
 

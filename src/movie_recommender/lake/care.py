@@ -2,14 +2,15 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 import duckdb
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, Transaction, write_deltalake
 
-from movie_recommender.lake.store import WRITER, Lake, rewriting
+from movie_recommender.errors import StorageError
+from movie_recommender.lake.store import SMALL, Lake, rewriting
 from movie_recommender.lake.tables import partition_column
 
 _REWRITE_MEMORY = "512MB"
@@ -67,10 +68,53 @@ class LakeCare(Lake):
                 pa.RecordBatchReader.from_batches(schema, batches),
                 mode="overwrite",
                 predicate=f"{column} = '{day}'",
-                writer_properties=WRITER,
+                writer_properties=SMALL,
                 commit_properties=rewriting(opened),
             )
             return before, _files_by_date(table, opened)[day]
+
+    def replace(
+        self,
+        table: str,
+        day: date,
+        rows: pa.RecordBatchReader,
+        *,
+        made_from: int,
+        apps: Iterable[str],
+    ) -> None:
+        """Put `rows` in place of a day's, in one commit.
+
+        Args:
+            table: one of `TABLES`; it must exist.
+            day: value of `partition_column(table)`, also of all `rows`; without rows it is emptied.
+            rows: columns of `table_schema(table)`.
+            made_from: the version that `rows` were made from.
+            apps: application ids, whose values stay. Who sets one of them at the same time gives
+                way, or this one does; else an extraction could add what `rows` bring, too.
+
+        Raises:
+            ConcurrentWriteError: the table isn't at `made_from` any more, or another writer changed
+                the day meanwhile; nothing was written.
+            StorageError: the disk or bucket refused, or a newer version of this program has added
+                columns; the table stays at its last version.
+        """
+        with self._refusals(table, "write"):
+            opened = self._load(table)
+            if opened.version() != made_from:
+                raise self._conflict(table, f"version {opened.version()}, not {made_from}")
+            known = {field.name for field in opened.schema().fields}
+            self._refuse_unknown(table, known - set(rows.schema.names))
+            found = ((app, opened.transaction_version(app)) for app in apps)
+            kept = [Transaction(app, value) for app, value in found if value is not None]
+            write_deltalake(
+                opened,
+                rows,
+                mode="overwrite",
+                predicate=f"{partition_column(table)} = '{day}'",
+                schema_mode=None if known == set(rows.schema.names) else "merge",
+                writer_properties=SMALL,
+                commit_properties=rewriting(opened, *kept),
+            )
 
     def vacuum(self, table: str, keep: timedelta) -> int:
         """Delete the files that no version younger than `keep` needs; how many they were.
@@ -84,6 +128,15 @@ class LakeCare(Lake):
         with self._refusals(table, "write"):
             opened = self._open(table)
             return 0 if opened is None else len(opened.vacuum(hours, dry_run=False, full=True))
+
+    def _refuse_unknown(self, table: str, columns: set[str]) -> None:
+        if columns:
+            message = (
+                f"Lake table {self._uri(table)!r} has columns that this version doesn't know "
+                f"({', '.join(sorted(columns))}) and would empty. Nothing was written. Run the "
+                "version that added them."
+            )
+            raise StorageError(message)
 
 
 def _files_by_date(table: str, opened: DeltaTable) -> dict[date, int]:

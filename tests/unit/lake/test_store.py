@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from movie_recommender import events
@@ -164,6 +165,14 @@ def test_a_full_disk_leaves_the_last_version(small_disk: Path) -> None:
     ballast.unlink()
     lake.append("users", users(100, 5000), {APP: 5100}, expected={APP: 100})
     assert user_ids(lake) == list(range(5100))
+
+
+def test_after_a_deletion_the_other_rows_are_found_by_text(lake: Lake) -> None:
+    lake.append("users", users(0, 3), {APP: 3})
+    lake.delete("users", "user_id = 1 OR device = 'tv'")
+    found = lake.dataset("users").to_table(filter=pc.field("event_type") == "user")
+    assert sorted(found["user_id"].to_pylist()) == [0, 2]
+    assert lake.offsets("users", "users", [0]) == {0: 3}
 
 
 @pytest.fixture
