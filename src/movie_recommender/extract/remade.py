@@ -1,8 +1,8 @@
 """The rows that Kafka's messages give today, in a database aside.
 
 Of each table it has `inside_…`, the lake's rows whose messages are read again; `places_…`, of those
-the place, instant and event; `outside_…`, the events of the lake's other rows, which stay; and
-`again_…`, what the messages give, in the end what is to be in place of `inside_…`.
+the place, instant and event; `outside_…`, the lake's other rows, which stay; `again_…`, what the
+messages give, in the end what is to be in place of `inside_…`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,10 +31,7 @@ from movie_recommender.lake import (
     table_schema,
 )
 
-_CONFIG: dict[str, str | int | float | list[str]] = {"memory_limit": "192MB", "threads": 2}
-"""However many rows and cores there are; beyond it, the database is on disk."""
-
-_ROWS_AT_ONCE = 50_000
+_MEMORY_LIMIT = "256MB"
 _LETTERS_AT_ONCE = 10_000
 
 
@@ -79,13 +76,12 @@ class Remade:
         self._windows = windows
         self._connection = duckdb.connect(
             str(directory / "rows.duckdb"),
-            config={**_CONFIG, "temp_directory": str(directory / "spill")},
+            config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(directory / "spill")},
         )
         self._connection.execute("SET TimeZone = 'UTC'")
-        self._was = {t: lake.dataset(t, versions[t]) for t in (*windows, DEAD_LETTERS)}
         self._n_outside: dict[str, int] = {}
-        for table in self._was:
-            self._define(table)
+        for table in (*windows, DEAD_LETTERS):
+            self._define(table, lake.dataset(table, versions[table]))
 
     def __enter__(self) -> "Remade":
         return self
@@ -190,24 +186,29 @@ class Remade:
 
     def rows(self, table: str, day: date) -> pa.RecordBatchReader:
         """What `table` is to hold of a day, ordered."""
-        schema, column = table_schema(table), partition_column(table)
-        outside = ~self._inside(table) & (pc.field(column) == day)
-        self._connection.register("outside", _scanner(self._was[table], outside))
+        schema = table_schema(table)
         query = f"""
-            FROM (FROM again_{table} WHERE {column} = '{day}' UNION ALL FROM outside)
-            ORDER BY {", ".join(ORDER[table])}
+            FROM (FROM again_{table} UNION ALL FROM outside_{table})
+            WHERE {partition_column(table)} = '{day}' ORDER BY {", ".join(ORDER[table])}
             """
-        found = self._connection.sql(query).to_arrow_reader(_ROWS_AT_ONCE)
+        found = self._connection.sql(query).to_arrow_reader()
         return pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for batch in found))
 
-    def _define(self, table: str) -> None:
-        was, inside = self._was[table], self._inside(table)
-        event = ["value"] if table == DEAD_LETTERS else ["event_id", "event_date"]
-        places = [*PLACE.split(", "), "ingestion_time", *event]
-        self._connection.register("places", _scanner(was, inside, places))
-        self._connection.register(f"inside_{table}", _scanner(was, inside))
-        self._connection.register(f"outside_{table}", _scanner(was, ~inside, event))
+    def _define(self, table: str, was: pads.Dataset) -> None:
+        inside = reduce(
+            or_, (window.holds() for window in self._windows_of(table)), pc.scalar(False)
+        )
+        self._connection.register(f"inside_{table}", was.filter(inside))
+        self._connection.register(f"outside_{table}", was.filter(~inside))
         self._connection.register("none", table_schema(table).empty_table())
+        event = ["value"] if table == DEAD_LETTERS else ["event_id", "event_date"]
+        places = was.scanner(
+            columns=[*PLACE.split(", "), "ingestion_time", *event],
+            filter=inside,
+            batch_readahead=2,
+            fragment_readahead=2,
+        )
+        self._connection.register("places", places.to_reader())
         self._connection.execute(f"""
             CREATE TABLE places_{table} AS FROM places;
             CREATE TABLE again_{table} AS FROM none
@@ -215,18 +216,9 @@ class Remade:
         [(n_inside,)] = self._fetch(f"SELECT count(*) FROM places_{table}")
         self._n_outside[table] = was.count_rows() - n_inside
 
-    def _inside(self, table: str) -> pc.Expression:
-        """Of a row of `table`: whether its message is read again."""
-        windows = (w for topic, w in self._windows.items() if table in (topic, DEAD_LETTERS))
-        return reduce(or_, (window.holds() for window in windows), pc.scalar(False))
+    def _windows_of(self, table: str) -> list[Window]:
+        return [window for topic, window in self._windows.items() if table in (topic, DEAD_LETTERS)]
 
     def _fetch(self, query: str) -> list[tuple[Any, ...]]:
         rows = self._connection.sql(query).to_arrow_table().to_pylist()
         return [tuple(row.values()) for row in rows]
-
-
-def _scanner(
-    was: pads.Dataset, wanted: pc.Expression, columns: list[str] | None = None
-) -> pads.Scanner:
-    """The rows, read when DuckDB wants them: with threads Arrow goes up to a gigabyte ahead."""
-    return was.scanner(columns=columns, filter=wanted, use_threads=False)
