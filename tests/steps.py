@@ -45,7 +45,7 @@ def at_moment(nth: int, happens: Callable[[], object]) -> Iterator[None]:
 
         return announce
 
-    begun = [(Lake, "append"), (Lake, "delete"), (LakeCare, "rewrite")]
+    begun = [(Lake, "append"), (Lake, "delete"), (LakeCare, "rewrite"), (LakeCare, "replace")]
     written = [(store, "write_deltalake"), (DeltaTable, "delete"), (care, "write_deltalake")]
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in begun + written:

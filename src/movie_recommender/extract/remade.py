@@ -1,8 +1,8 @@
 """The rows that Kafka's messages give today, in a database aside.
 
 Of each table it has `inside_…`, the lake's rows whose messages are read again; `places_…`, of those
-the place, instant and event; `outside_…`, the lake's other rows, which stay; `again_…`, what the
-messages give, in the end what is to be in place of `inside_…`.
+the place, instant and event; `outside_…`, the events of the lake's other rows, which stay;
+`judged_…`, what the messages give; in the end `again_…`, what is to be in place of `inside_…`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,10 @@ from movie_recommender.lake import (
     table_schema,
 )
 
-_MEMORY_LIMIT = "256MB"
+_CONFIG: dict[str, str | int | float | list[str]] = {"memory_limit": "192MB", "threads": 2}
+"""However many rows and cores there are; beyond it, the database is on disk."""
+
+_ROWS_AT_ONCE = 50_000
 _LETTERS_AT_ONCE = 10_000
 
 
@@ -76,12 +79,13 @@ class Remade:
         self._windows = windows
         self._connection = duckdb.connect(
             str(directory / "rows.duckdb"),
-            config={"memory_limit": _MEMORY_LIMIT, "temp_directory": str(directory / "spill")},
+            config={**_CONFIG, "temp_directory": str(directory / "spill")},
         )
         self._connection.execute("SET TimeZone = 'UTC'")
+        self._was = {t: lake.dataset(t, versions[t]) for t in (*windows, DEAD_LETTERS)}
         self._n_outside: dict[str, int] = {}
-        for table in (*windows, DEAD_LETTERS):
-            self._define(table, lake.dataset(table, versions[table]))
+        for table in self._was:
+            self._define(table)
 
     def __enter__(self) -> "Remade":
         return self
@@ -116,13 +120,13 @@ class Remade:
         """Take in what messages of the window turned out to be."""
         for table, rows in ((topic, judged.rows), (DEAD_LETTERS, judged.rejected)):
             self._connection.register("new", rows)
-            self._connection.execute(f"INSERT INTO again_{table} FROM new")
+            self._connection.execute(f"INSERT INTO judged_{table} FROM new")
 
     def replays(self, topic: str) -> list[datetime]:
         """When rows landed whose messages had been dead letters, and are so again; ascending."""
         query = f"""
             SELECT DISTINCT place.ingestion_time
-            FROM places_{topic} AS place JOIN again_{DEAD_LETTERS} AS letter USING ({PLACE})
+            FROM places_{topic} AS place JOIN judged_{DEAD_LETTERS} AS letter USING ({PLACE})
             WHERE place.ingestion_time > letter.ingestion_time ORDER BY ALL
             """
         return [moment for (moment,) in self._fetch(query)]
@@ -131,7 +135,7 @@ class Remade:
         """Messages (`MESSAGES`) that are dead letters again, and no longer are in the lake."""
         self._connection.execute(f"""
             CREATE OR REPLACE TABLE replayed AS
-            SELECT {", ".join(MESSAGES.names)} FROM again_{DEAD_LETTERS}
+            SELECT {", ".join(MESSAGES.names)} FROM judged_{DEAD_LETTERS}
             ANTI JOIN (
                 FROM places_{DEAD_LETTERS} ANTI JOIN places_{topic} USING ({PLACE})
             ) USING ({PLACE})
@@ -145,9 +149,9 @@ class Remade:
     def land(self, topic: str, rows: pa.Table) -> None:
         """Take in rows whose messages were dead letters; the letters go."""
         self._connection.register("new", rows)
-        self._connection.execute(f"INSERT INTO again_{topic} FROM new")
+        self._connection.execute(f"INSERT INTO judged_{topic} FROM new")
         self._connection.execute(
-            f"DELETE FROM again_{DEAD_LETTERS} AS one USING new AS other WHERE {SAME_PLACE}"
+            f"DELETE FROM judged_{DEAD_LETTERS} AS one USING new AS other WHERE {SAME_PLACE}"
         )
 
     def settle(self) -> dict[str, int]:
@@ -186,39 +190,43 @@ class Remade:
 
     def rows(self, table: str, day: date) -> pa.RecordBatchReader:
         """What `table` is to hold of a day, ordered."""
-        schema = table_schema(table)
+        schema, column = table_schema(table), partition_column(table)
+        outside = ~self._inside(table) & (pc.field(column) == day)
+        self._connection.register("outside", _scanner(self._was[table], outside))
         query = f"""
-            FROM (FROM again_{table} UNION ALL FROM outside_{table})
-            WHERE {partition_column(table)} = '{day}' ORDER BY {", ".join(ORDER[table])}
+            FROM (FROM again_{table} WHERE {column} = '{day}' UNION ALL FROM outside)
+            ORDER BY {", ".join(ORDER[table])}
             """
-        found = self._connection.sql(query).to_arrow_reader()
+        found = self._connection.sql(query).to_arrow_reader(_ROWS_AT_ONCE)
         return pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for batch in found))
 
-    def _define(self, table: str, was: pads.Dataset) -> None:
-        inside = reduce(
-            or_, (window.holds() for window in self._windows_of(table)), pc.scalar(False)
-        )
-        self._connection.register(f"inside_{table}", was.filter(inside))
-        self._connection.register(f"outside_{table}", was.filter(~inside))
-        self._connection.register("none", table_schema(table).empty_table())
+    def _define(self, table: str) -> None:
+        was, inside = self._was[table], self._inside(table)
         event = ["value"] if table == DEAD_LETTERS else ["event_id", "event_date"]
-        places = was.scanner(
-            columns=[*PLACE.split(", "), "ingestion_time", *event],
-            filter=inside,
-            batch_readahead=2,
-            fragment_readahead=2,
-        )
-        self._connection.register("places", places.to_reader())
+        places = [*PLACE.split(", "), "ingestion_time", *event]
+        self._connection.register("places", _scanner(was, inside, places))
+        self._connection.register(f"inside_{table}", _scanner(was, inside))
+        self._connection.register(f"outside_{table}", _scanner(was, ~inside, event))
+        self._connection.register("none", table_schema(table).empty_table())
         self._connection.execute(f"""
             CREATE TABLE places_{table} AS FROM places;
-            CREATE TABLE again_{table} AS FROM none
+            CREATE TABLE judged_{table} AS FROM none
             """)
         [(n_inside,)] = self._fetch(f"SELECT count(*) FROM places_{table}")
         self._n_outside[table] = was.count_rows() - n_inside
 
-    def _windows_of(self, table: str) -> list[Window]:
-        return [window for topic, window in self._windows.items() if table in (topic, DEAD_LETTERS)]
+    def _inside(self, table: str) -> pc.Expression:
+        """Of a row of `table`: whether its message is read again."""
+        windows = (w for topic, w in self._windows.items() if table in (topic, DEAD_LETTERS))
+        return reduce(or_, (window.holds() for window in windows), pc.scalar(False))
 
     def _fetch(self, query: str) -> list[tuple[Any, ...]]:
         rows = self._connection.sql(query).to_arrow_table().to_pylist()
         return [tuple(row.values()) for row in rows]
+
+
+def _scanner(
+    was: pads.Dataset, wanted: pc.Expression, columns: list[str] | None = None
+) -> pads.Scanner:
+    """The rows, read when DuckDB wants them: with threads Arrow goes up to a gigabyte ahead."""
+    return was.scanner(columns=columns, filter=wanted, use_threads=False)
