@@ -17,8 +17,7 @@ from movie_recommender.errors import (
     NotReadyError,
     StorageError,
 )
-from movie_recommender.extract import dead_letters
-from movie_recommender.extract.deduplicate import Deduplicator
+from movie_recommender.extract import dead_letters, topic
 from movie_recommender.lake import Lake
 from movie_recommender.settings import Settings
 from tests.stream import NOW, most_stars
@@ -155,7 +154,7 @@ def test_an_extraction_overtaken_by_a_replay_does_not_double(
     producer = Producer(plumbing.client_config(rejected))
     producer.produce(plumbing.topic_name(rejected, "interactions"), rating("b", 3), b"1", 1)
     assert producer.flush(30) == 0
-    drop = Deduplicator.drop
+    drop = topic.drop_duplicates
 
     def overtaken(*arguments: Any) -> object:
         rows = drop(*arguments)
@@ -163,7 +162,7 @@ def test_an_extraction_overtaken_by_a_replay_does_not_double(
         dead_letters.replay(rejected, now=LATER)  # lands b, which the extraction hasn't seen
         return rows
 
-    monkeypatch.setattr(Deduplicator, "drop", overtaken)
+    monkeypatch.setattr(topic, "drop_duplicates", overtaken)
     with pytest.raises(ConcurrentWriteError):
         extract.run(rejected, now=LATER)
     extract.run(rejected, now=LATER)

@@ -17,9 +17,8 @@ from typer.testing import CliRunner
 from movie_recommender import cli, extract
 from movie_recommender import kafka as plumbing
 from movie_recommender.errors import ConcurrentWriteError, NotReadyError, OffsetGapError
-from movie_recommender.extract import dead_letters
+from movie_recommender.extract import dead_letters, topic
 from movie_recommender.extract import rebuild as module
-from movie_recommender.extract.deduplicate import Deduplicator
 from movie_recommender.extract.rebuild import rebuild
 from movie_recommender.extract.remade import Remade
 from movie_recommender.lake import TABLES, Lake, LakeCare
@@ -255,9 +254,9 @@ def test_an_extraction_meanwhile_makes_it_give_way(
     stream.check()
 
 
-@pytest.mark.parametrize(("owner", "name"), [(Deduplicator, "drop"), (Lake, "_create")])
+@pytest.mark.parametrize(("owner", "name"), [(topic, "drop_duplicates"), (Lake, "_create")])
 def test_what_comes_back_while_an_extraction_looks_for_duplicates_is_not_doubled(
-    stream: Stream, owner: type, name: str, monkeypatch: pytest.MonkeyPatch
+    stream: Stream, owner: object, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream.send_events("a", 3)
     stream.extract()

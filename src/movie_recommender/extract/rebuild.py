@@ -25,6 +25,7 @@ from movie_recommender.ahead import ahead
 from movie_recommender.errors import NotReadyError, OffsetGapError, StorageError
 from movie_recommender.extract.plan import Plan
 from movie_recommender.extract.remade import Remade, Window
+from movie_recommender.extract.run import give_memory_back
 from movie_recommender.extract.source import Source
 from movie_recommender.extract.topic import MAX_COMMIT_BYTES, topic_number
 from movie_recommender.extract.validate import Validated, Validator
@@ -72,8 +73,7 @@ def rebuild(settings: Settings, *, now: datetime) -> RebuildResult:
         ConcurrentWriteError: an extraction, a replay or a rewrite committed meanwhile; run again.
         StorageError: the lake is damaged, or it or the temporary directory refuses.
     """
-    # As in `extract.run`.
-    pa.set_memory_pool(pa.system_memory_pool())
+    give_memory_back()
     LakeIntegrity(settings.data_lake_path).check()
     lake = LakeCare(settings.data_lake_path)
     versions = _versions(lake)

@@ -17,7 +17,6 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 
 from movie_recommender.extract.maintain import ORDER
 from movie_recommender.extract.settle import PLACE, SAME_PLACE, settle
@@ -27,7 +26,9 @@ from movie_recommender.lake import (
     Lake,
     app_id,
     id_app,
+    in_order,
     partition_column,
+    scan,
     table_schema,
 )
 
@@ -192,21 +193,18 @@ class Remade:
         """What `table` is to hold of a day, ordered."""
         schema, column = table_schema(table), partition_column(table)
         outside = ~self._inside(table) & (pc.field(column) == day)
-        self._connection.register("outside", _scanner(self._was[table], outside))
-        query = f"""
-            FROM (FROM again_{table} WHERE {column} = '{day}' UNION ALL FROM outside)
-            ORDER BY {", ".join(ORDER[table])}
-            """
+        self._connection.register("outside", scan(self._was[table], where=outside))
+        query = f"FROM again_{table} WHERE {column} = '{day}' UNION ALL FROM outside"
         found = self._connection.sql(query).to_arrow_reader(_ROWS_AT_ONCE)
-        return pa.RecordBatchReader.from_batches(schema, (batch.cast(schema) for batch in found))
+        return in_order(found, schema, ORDER[table])
 
     def _define(self, table: str) -> None:
         was, inside = self._was[table], self._inside(table)
         event = ["value"] if table == DEAD_LETTERS else ["event_id", "event_date"]
         places = [*PLACE.split(", "), "ingestion_time", *event]
-        self._connection.register("places", _scanner(was, inside, places))
-        self._connection.register(f"inside_{table}", _scanner(was, inside))
-        self._connection.register(f"outside_{table}", _scanner(was, ~inside, event))
+        self._connection.register("places", scan(was, places, inside))
+        self._connection.register(f"inside_{table}", scan(was, where=inside))
+        self._connection.register(f"outside_{table}", scan(was, event, ~inside))
         self._connection.register("none", table_schema(table).empty_table())
         self._connection.execute(f"""
             CREATE TABLE places_{table} AS FROM places;
@@ -223,10 +221,3 @@ class Remade:
     def _fetch(self, query: str) -> list[tuple[Any, ...]]:
         rows = self._connection.sql(query).to_arrow_table().to_pylist()
         return [tuple(row.values()) for row in rows]
-
-
-def _scanner(
-    was: pads.Dataset, wanted: pc.Expression, columns: list[str] | None = None
-) -> pads.Scanner:
-    """The rows, read when DuckDB wants them: with threads Arrow goes up to a gigabyte ahead."""
-    return was.scanner(columns=columns, filter=wanted, use_threads=False)

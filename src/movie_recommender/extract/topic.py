@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from movie_recommender.ahead import ahead
 from movie_recommender.errors import OffsetGapError
 from movie_recommender.events import Contract
-from movie_recommender.extract.deduplicate import Deduplicator, event_dates
+from movie_recommender.extract.deduplicate import drop_duplicates, event_dates
 from movie_recommender.extract.plan import Plan, plan
 from movie_recommender.extract.source import Batch, Source
 from movie_recommender.extract.validate import Validated, Validator
@@ -21,7 +21,7 @@ from movie_recommender.lake import DEAD_LETTERS, Lake, app_id, id_app, table_sch
 
 logger = logging.getLogger(__name__)
 
-MAX_COMMIT_MESSAGES = 100_000
+MAX_COMMIT_MESSAGES = 150_000
 MAX_COMMIT_BYTES = 48 << 20
 """A commit is made at the first of these bounds; one batch may come on top."""
 
@@ -103,12 +103,11 @@ class TopicExtraction:
         validator = Validator(self._contract, kafka_topic=self._kafka_topic, now=self._now)
         with (
             validator,
-            Deduplicator() as deduplicator,
             ahead(batches, _BATCHES_AHEAD) as ready,
             ahead(self._portions(ready, validator), _PORTIONS_AHEAD) as portions,
         ):
             for portion in portions:
-                self._land(portion, deduplicator, tally)
+                self._land(portion, tally)
                 del portion  # or it would stay until the next one is there
         held = self._source.watermarks(self._kafka_topic, self._n_partitions)
         committed = self._committed[self._contract.topic]
@@ -149,7 +148,7 @@ class TopicExtraction:
         if positions is not None:
             yield _Portion(validator.take(), messages, n_bytes, positions)
 
-    def _land(self, portion: _Portion, deduplicator: Deduplicator, tally: Tally) -> None:
+    def _land(self, portion: _Portion, tally: Tally) -> None:
         # Until now it was the same topic, so what was read before now came from it.
         self._source.require_same(self._kafka_topic, self._kafka_id)
         valid, rejected = portion.validated.rows, portion.validated.rejected
@@ -161,7 +160,7 @@ class TopicExtraction:
         dates = event_dates(valid)
         version = self._lake.version(self._contract.topic)
         landed = self._lake.dataset(self._contract.topic, version, dates=dates)
-        rows = deduplicator.drop(valid, landed, dates)
+        rows = drop_duplicates(valid, landed, dates)
         if rows.num_rows or portion.positions != self._committed[self._contract.topic]:
             self._append(self._contract.topic, rows, portion.positions, unchanged_since=version)
         tally.messages += portion.messages

@@ -4,9 +4,11 @@
 `integrity.py` finds out whether they are all there.
 """
 
+import movie_recommender.lake.allocator  # noqa: F401  (before delta-rs is loaded)
 from movie_recommender.lake.care import LakeCare
 from movie_recommender.lake.integrity import LakeIntegrity
-from movie_recommender.lake.store import Lake
+from movie_recommender.lake.order import in_order
+from movie_recommender.lake.store import Lake, scan
 from movie_recommender.lake.tables import (
     DEAD_LETTERS,
     TABLES,
@@ -24,6 +26,8 @@ __all__ = [
     "LakeIntegrity",
     "app_id",
     "id_app",
+    "in_order",
     "partition_column",
+    "scan",
     "table_schema",
 ]

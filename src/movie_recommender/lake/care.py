@@ -1,20 +1,16 @@
 """Care for a table's files; rows, offsets and readable versions stay as they are."""
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-import duckdb
 import pyarrow as pa
 from deltalake import DeltaTable, Transaction, write_deltalake
 
 from movie_recommender.errors import StorageError
-from movie_recommender.lake.store import SMALL, Lake, rewriting
+from movie_recommender.lake.order import in_order
+from movie_recommender.lake.store import SMALL, Lake, rewriting, scan
 from movie_recommender.lake.tables import partition_column
-
-_REWRITE_MEMORY = "512MB"
-"""Beyond it, a day's rows are ordered on disk."""
 
 
 class LakeCare(Lake):
@@ -48,24 +44,15 @@ class LakeCare(Lake):
             StorageError: the disk or bucket refused; the table stays at its last version.
         """
         column = partition_column(table)
-        with (
-            self._refusals(table, "write"),
-            tempfile.TemporaryDirectory(prefix="rewrite-") as spill,
-            duckdb.connect(
-                config={"memory_limit": _REWRITE_MEMORY, "temp_directory": spill}
-            ) as connection,
-        ):
+        with self._refusals(table, "write"):
             opened = self._load(table)
             before = _files_by_date(table, opened)[day]
-            connection.execute("SET TimeZone = 'UTC'")
             # With all of its columns, also those that a newer version has added.
             schema = pa.schema(opened.schema().to_arrow())
-            connection.register("day", self._rows(table, opened, [day], schema))
-            ordered = connection.sql(f"SELECT * FROM day ORDER BY {', '.join(order_by)}")
-            batches = (batch.cast(schema) for batch in ordered.to_arrow_reader())
+            rows = scan(self._rows(table, opened, [day], schema))
             write_deltalake(
                 opened,
-                pa.RecordBatchReader.from_batches(schema, batches),
+                in_order(rows.to_reader(), schema, order_by),
                 mode="overwrite",
                 predicate=f"{column} = '{day}'",
                 writer_properties=SMALL,

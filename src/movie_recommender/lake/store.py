@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 from deltalake import (
     ColumnProperties,
@@ -58,6 +59,7 @@ class Lake:
     def __init__(self, path: str) -> None:
         self.path = path.removeprefix("file://").rstrip("/") or "/"
         self._options = storage_options(self.path)
+        self._opened: dict[str, DeltaTable] = {}
 
     def append(
         self,
@@ -216,12 +218,22 @@ class Lake:
     def _rows(
         self, table: str, opened: DeltaTable, dates: Sequence[date] | None, schema: pa.Schema
     ) -> pads.Dataset:
-        only = None if dates is None else [(partition_column(table), "in", list(map(str, dates)))]
-        return opened.to_pyarrow_dataset(
-            schema=schema,
-            file_pruning_predicate=only,
-            filesystem=arrow_files(self._uri(table)),
-        )
+        files = arrow_files(self._uri(table))
+        if opened.protocol().min_reader_version > 1:
+            # Another program gave the table a feature: delta-rs knows whether Arrow can read it.
+            return opened.to_pyarrow_dataset(schema=schema, filesystem=files)
+        # Else by hand: of each file, delta-rs also makes an expression of its statistics, which
+        # takes 2 ms and says what Parquet says itself.
+        column = partition_column(table)
+        actions = opened.get_add_actions(flatten=True).select(["path", f"partition.{column}"])
+        wanted = None if dates is None else set(dates)
+        form = pads.ParquetFileFormat()
+        fragments = [
+            form.make_fragment(path, files, partition_expression=pads.field(column) == day)
+            for path, day in zip(*pa.table(actions).to_pydict().values(), strict=True)
+            if wanted is None or day in wanted
+        ]
+        return pads.FileSystemDataset(fragments, schema, form, files)
 
     def _uri(self, table: str) -> str:
         return f"{self.path}/{table}"
@@ -231,10 +243,7 @@ class Lake:
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
         with self._refusals(table, "read"):
-            try:
-                opened = self._load(table)
-            except TableNotFoundError:
-                opened = None
+            opened = self._newest(table)
             newest = None if opened is None else opened.version()
             if version is None or version == newest:
                 return opened
@@ -246,6 +255,18 @@ class Lake:
                 )
                 raise NotReadyError(message)
             return self._load(table, version)
+
+    def _newest(self, table: str) -> DeltaTable | None:
+        """Read whole the first time; after that, only what was committed since."""
+        opened = self._opened.pop(table, None)
+        with contextlib.suppress(TableNotFoundError):
+            try:
+                if opened is not None:
+                    opened.update_incremental()
+            except DeltaError:  # versions are gone: somebody restored the table
+                opened = None
+            self._opened[table] = opened or self._load(table)
+        return self._opened.get(table)
 
     def _create(self, table: str) -> DeltaTable:
         opened = self._open(table)
@@ -305,3 +326,19 @@ class Lake:
 def rewriting(opened: DeltaTable, *others: Transaction) -> CommitProperties:
     """What makes two commits collide that both put new files in place of old ones."""
     return CommitProperties(app_transactions=[Transaction(REWRITE, opened.version()), *others])
+
+
+def scan(
+    rows: pads.Dataset, columns: Sequence[str] | None = None, where: pc.Expression | None = None
+) -> pads.Scanner:
+    """The rows of a table, each batch read shortly before it is asked for.
+
+    Left alone, Arrow goes up to a gigabyte ahead, the further the more files there are.
+    """
+    return rows.scanner(
+        columns=None if columns is None else list(columns),
+        filter=where,
+        use_threads=False,
+        batch_readahead=1,
+        fragment_readahead=1,
+    )

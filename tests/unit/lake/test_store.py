@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from deltalake import DeltaTable
 
 from movie_recommender import events
 from movie_recommender.errors import ConcurrentWriteError, NotReadyError, StorageError
@@ -95,6 +96,26 @@ def test_only_the_wanted_dates_are_opened(lake: Lake) -> None:
     assert len(list(wanted.get_fragments())) == 2
     assert sorted(wanted.to_table()["event_date"].to_pylist()) == days[:2]
     assert lake.dataset("users", dates=[]).count_rows() == 0
+
+
+def test_a_table_whose_files_hold_deleted_rows_is_refused(lake: Lake) -> None:
+    DeltaTable.create(
+        f"{lake.path}/users",
+        schema=table_schema("users"),
+        partition_by=["event_date"],
+        configuration={"delta.enableDeletionVectors": "true"},
+    )
+    with pytest.raises(StorageError, match="deletionVectors"):
+        lake.dataset("users")
+
+
+def test_what_another_has_committed_is_seen_at_once(lake: Lake) -> None:
+    other = Lake(lake.path)
+    assert (lake.version("users"), other.version("users")) == (None, None)
+    for n in (1, 2, 3):
+        (lake if n % 2 else other).append("users", users(n, 1), {APP: n})
+        assert lake.offsets("users", "users", [0]) == other.offsets("users", "users", [0]) == {0: n}
+        assert user_ids(lake) == user_ids(other) == list(range(1, n + 1))
 
 
 def test_rows_computed_from_older_offsets_are_refused(lake: Lake) -> None:

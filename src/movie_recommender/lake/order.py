@@ -1,0 +1,45 @@
+"""A day's rows in the order in which they are to lie in its file."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import pyarrow as pa
+
+_PIECE_ROWS = 200_000
+_PIECE_BYTES = 64 << 20
+
+
+def in_order(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, order_by: Sequence[str]
+) -> pa.RecordBatchReader:
+    """The same rows, ordered piece by piece, so that a day of any size takes little memory.
+
+    What is ordered alike lies together within a piece, and Parquet's statistics of the pieces say
+    what they span. To order a whole day would take memory or a disk as large as the day.
+
+    Args:
+        batches: rows, read one batch at a time.
+        schema: of the result; the columns of `batches` are cast to it.
+        order_by: columns, ascending.
+    """
+    ordered = (
+        batch
+        for piece in _pieces(batches)
+        for batch in pa.Table.from_batches(piece)
+        .cast(schema)
+        .sort_by([(column, "ascending") for column in order_by])
+        .to_batches()
+    )
+    return pa.RecordBatchReader.from_batches(schema, ordered)
+
+
+def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    piece: list[pa.RecordBatch] = []
+    n_rows = n_bytes = 0
+    for batch in batches:
+        piece.append(batch)
+        n_rows, n_bytes = n_rows + batch.num_rows, n_bytes + batch.nbytes
+        if n_rows >= _PIECE_ROWS or n_bytes >= _PIECE_BYTES:
+            yield piece
+            piece, n_rows, n_bytes = [], 0, 0
+    if piece:
+        yield piece
