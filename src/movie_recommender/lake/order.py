@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
-_PIECE_ROWS = 200_000
+_PIECE_ROWS = 50_000
 _PIECE_BYTES = 64 << 20
 
 
@@ -13,8 +13,8 @@ def in_order(
 ) -> pa.RecordBatchReader:
     """The same rows, ordered piece by piece, so that a day of any size takes little memory.
 
-    What is ordered alike lies together within a piece, and Parquet's statistics of the pieces say
-    what they span. To order a whole day would take memory or a disk as large as the day.
+    Within a piece, what belongs together lies together, which makes the file small. To order a
+    large day as a whole would take memory, or a disk, of its size.
 
     Args:
         batches: rows, read one batch at a time.
