@@ -18,6 +18,7 @@ SOURCES += sorted((ROOT / "sim").rglob("*.py"))
 ROOMS = ("lake", "extract", "features", "registry", "ranking", "evaluation", "training")
 READS_ENVIRONMENT = (
     "settings.py",
+    "lake/allocator.py",  # delta-rs takes its allocator's settings only from there
     "lake/storage.py",  # Arrow doesn't read all of the variables that delta-rs does
     "registry/client.py",  # MLflow takes its time-outs only from there
     "simulation/cli.py",
