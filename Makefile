@@ -26,7 +26,7 @@ stop: ## Stop what `make run` left running
 	else echo "nothing to stop: nothing was started here"; fi
 
 test: $(STAMP) ## Run every test, with real servers
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-unit: $(STAMP) ## Run the unit tests alone (under a minute)
 	@$(BIN)/python -m pytest tests/unit -m "not integration" -n 2 --dist worksteal $(ARGS)
