@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from deltalake import DeltaTable
 
 from movie_recommender.errors import MovieRecommenderError
 from movie_recommender.extract import source, topic
@@ -46,7 +45,7 @@ def at_moment(nth: int, happens: Callable[[], object]) -> Iterator[None]:
         return announce
 
     begun = [(Lake, "append"), (Lake, "delete"), (LakeCare, "rewrite"), (LakeCare, "replace")]
-    written = [(store, "write_deltalake"), (DeltaTable, "delete"), (care, "write_deltalake")]
+    written = [(store, "write_deltalake"), (care, "write_deltalake")]
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in begun + written:
             patch.setattr(owner, name, announced(getattr(owner, name)))

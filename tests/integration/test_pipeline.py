@@ -130,15 +130,21 @@ def run_day(report: Mapping[str, Any]) -> str:
     return str(report["run_id"]).split("__")[1][:10]
 
 
-def test_the_same_day_again_changes_nothing(stack: Stack, first: Mapping[str, Any]) -> None:
-    before = stack.event_ids()
+def run_again(stack: Stack) -> dict[str, Any]:
+    """The report of one more run on servers that run already."""
     done = stack.run()
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert "runs already" in done.stdout
-    again = stack.report
-    assert again["run_id"] != first["run_id"]
+    return stack.report
+
+
+def test_the_same_day_again_changes_nothing(stack: Stack, first: Mapping[str, Any]) -> None:
+    before, again = stack.event_ids(), run_again(stack)
     if run_day(again) != run_day(first):
-        pytest.skip("the newest 02:00 was yesterday: a run by hand is already of the next day")
+        # Before 02:00 UTC the schedule's newest run is yesterday's, one by hand today's.
+        first, before, again = again, stack.event_ids(), run_again(stack)
+    assert run_day(again) == run_day(first)
+    assert again["run_id"] != first["run_id"]
     assert stack.event_ids() == before
     assert len(set(before)) == len(before)
     assert again["lake"]["interactions"] == first["lake"]["interactions"]

@@ -10,11 +10,11 @@ SCHEMA = pa.schema(
 )
 
 
-def batch(*users: int, value: bytes = b"v") -> pa.RecordBatch:
+def batch(*users: int) -> pa.RecordBatch:
     rows = {
         "user": list(users),
         "genres": [[f"g{u}"] for u in users],
-        "value": [value] * len(users),
+        "value": [b"v"] * len(users),
     }
     return pa.RecordBatch.from_pydict(rows, SCHEMA)
 
