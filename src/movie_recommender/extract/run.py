@@ -21,9 +21,8 @@ from movie_recommender.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
+_M_MMAP_THRESHOLD = -3  # malloc.h
 _LARGE_BYTES = 256 << 10
-_ARENAS = 2
 
 _ENOUGH_MESSAGES = 1000
 """Of fewer messages a share says nothing."""
@@ -113,8 +112,6 @@ def give_memory_back() -> None:
     with contextlib.suppress(AttributeError):  # another C library
         # glibc raises this bound by itself, and keeps what is freed below it: 60 MB.
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
-        # Of an arena for every thread, each keeps some: more with each commit.
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def _refuse_a_flood(settings: Settings, result: ExtractResult) -> None:

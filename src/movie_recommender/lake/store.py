@@ -329,14 +329,14 @@ def rewriting(opened: DeltaTable, *others: Transaction) -> CommitProperties:
 
 
 def scan(
-    rows: pads.Dataset, columns: Sequence[str] | None = None, where: pc.Expression | None = None
+    rows: pads.Dataset, columns: list[str] | None = None, where: pc.Expression | None = None
 ) -> pads.Scanner:
     """The rows of a table, each batch read shortly before it is asked for.
 
     Left alone, Arrow goes up to a gigabyte ahead, the further the more files there are.
     """
     return rows.scanner(
-        columns=None if columns is None else list(columns),
+        columns=columns,
         filter=where,
         use_threads=False,
         batch_readahead=1,
