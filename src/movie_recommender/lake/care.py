@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 import pyarrow as pa
-from deltalake import DeltaTable, Transaction, write_deltalake
+from deltalake import DeltaTable, Transaction
+from deltalake.transaction import RemoveAction
 
 from movie_recommender.errors import StorageError
+from movie_recommender.lake.files import write_day
 from movie_recommender.lake.order import in_order
-from movie_recommender.lake.store import SMALL, Lake, rewriting, scan
+from movie_recommender.lake.store import Lake, rewriting, scan
 from movie_recommender.lake.tables import partition_column
 
 
@@ -46,19 +48,23 @@ class LakeCare(Lake):
         column = partition_column(table)
         with self._refusals(table, "write"):
             opened = self._load(table)
-            before = _files_by_date(table, opened)[day]
             # With all of its columns, also those that a newer version has added.
             schema = pa.schema(opened.schema().to_arrow())
-            rows = scan(self._rows(table, opened, [day], schema))
-            write_deltalake(
-                opened,
-                in_order(rows.to_reader(), schema, order_by),
-                mode="overwrite",
-                predicate=f"{column} = '{day}'",
-                writer_properties=SMALL,
+            rows = in_order(
+                scan(self._rows(table, opened, [day], schema)).to_reader(), schema, order_by
+            )
+            added = write_day(self._uri(table), table, day, rows, data_change=False)
+            if added is None:
+                return 0, 0
+            removed = _removals(opened, column, day, added.modification_time)
+            opened.create_write_transaction(
+                [added, *removed],
+                "append",
+                opened.schema(),
+                partition_by=column,
                 commit_properties=rewriting(opened),
             )
-            return before, _files_by_date(table, opened)[day]
+            return len(removed), 1
 
     def replace(
         self,
@@ -84,7 +90,9 @@ class LakeCare(Lake):
                 the day meanwhile; nothing was written.
             StorageError: the disk or bucket refused, or a newer version of this program has added
                 columns; the table stays at its last version.
+            ValueError: a row is of another day; nothing was written.
         """
+        column = partition_column(table)
         with self._refusals(table, "write"):
             opened = self._load(table)
             if opened.version() != made_from:
@@ -93,13 +101,13 @@ class LakeCare(Lake):
             self._refuse_unknown(table, known - set(rows.schema.names))
             found = ((app, opened.transaction_version(app)) for app in apps)
             kept = [Transaction(app, value) for app, value in found if value is not None]
-            write_deltalake(
-                opened,
-                rows,
-                mode="overwrite",
-                predicate=f"{partition_column(table)} = '{day}'",
-                schema_mode=None if known == set(rows.schema.names) else "merge",
-                writer_properties=SMALL,
+            added = write_day(self._uri(table), table, day, rows, data_change=True)
+            opened.create_write_transaction(
+                [] if added is None else [added],
+                "overwrite",
+                rows.schema,
+                partition_by=column,
+                partition_filters=[(column, "=", str(day))],
                 commit_properties=rewriting(opened, *kept),
             )
 
@@ -124,6 +132,18 @@ class LakeCare(Lake):
                 "version that added them."
             )
             raise StorageError(message)
+
+
+def _removals(opened: DeltaTable, column: str, day: date, now: int) -> list[RemoveAction]:
+    """Of each of the day's files, that another has its rows from `now` (ms) on."""
+    actions = pa.table(opened.get_add_actions(flatten=True)).select(
+        ["path", "size_bytes", f"partition.{column}"]
+    )
+    return [
+        RemoveAction(path, False, now, size, {column: str(day)})
+        for path, size, of in zip(*actions.to_pydict().values(), strict=True)
+        if of == day
+    ]
 
 
 def _files_by_date(table: str, opened: DeltaTable) -> dict[date, int]:

@@ -13,6 +13,8 @@ def in_order(
 ) -> pa.RecordBatchReader:
     """The same rows, ordered piece by piece, so that a day of any size takes little memory.
 
+    Each batch of the result is one piece.
+
     Within a piece, what belongs together lies together, which makes the file small. To order a
     large day as a whole would take memory, or a disk, of its size.
 
@@ -27,6 +29,7 @@ def in_order(
         for batch in pa.Table.from_batches(piece)
         .cast(schema)
         .sort_by([(column, "ascending") for column in order_by])
+        .combine_chunks()
         .to_batches()
     )
     return pa.RecordBatchReader.from_batches(schema, ordered)

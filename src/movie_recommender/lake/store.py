@@ -25,25 +25,26 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from movie_recommender.errors import ConcurrentWriteError, NotReadyError, StorageError
 from movie_recommender.lake.exclusive import require_exclusive_create
 from movie_recommender.lake.storage import arrow_files, is_bucket, reason, storage_options
-from movie_recommender.lake.tables import TABLES, app_id, partition_column, table_schema
+from movie_recommender.lake.tables import (
+    DISTINCT,
+    TABLES,
+    UNBOUNDED,
+    app_id,
+    partition_column,
+    table_schema,
+)
 
-# Columns whose values nearly all differ: a dictionary of them saves nothing and doubles the time to
-# write and to read. Of a dead letter of 50 MB the statistics alone would be 100 MB.
-_DISTINCT = ("event_id", "event_time", "session_id", "kafka_offset")
-_COLUMNS = {
-    **{name: ColumnProperties(dictionary_enabled=False) for name in _DISTINCT},
-    "value": ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE"),
-}
 QUICK = WriterProperties(
-    column_properties=_COLUMNS,
+    column_properties={
+        **{name: ColumnProperties(dictionary_enabled=False) for name in DISTINCT},
+        **{
+            name: ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
+            for name in UNBOUNDED
+        },
+    },
     default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
 )
 """For rows that have just come: no page statistics, which order alone makes useful."""
-
-SMALL = WriterProperties(
-    column_properties=_COLUMNS, compression="ZSTD", compression_level=3, max_row_group_size=100_000
-)
-"""For rows that are rewritten in order: a third of the size, and each page says what it spans."""
 
 REWRITE = "rewrite"
 """Application id that every commit sets which puts new files in place of old ones."""
@@ -333,7 +334,8 @@ def scan(
 ) -> pads.Scanner:
     """The rows of a table, each batch read shortly before it is asked for.
 
-    Left alone, Arrow goes up to a gigabyte ahead, the further the more files there are.
+    Left alone, Arrow goes up to a gigabyte ahead, the further the more files there are, and holds
+    a file's row group whole.
     """
     return rows.scanner(
         columns=columns,
@@ -341,4 +343,7 @@ def scan(
         use_threads=False,
         batch_readahead=1,
         fragment_readahead=1,
+        fragment_scan_options=pads.ParquetFragmentScanOptions(
+            pre_buffer=False, use_buffered_stream=True, buffer_size=1 << 20
+        ),
     )

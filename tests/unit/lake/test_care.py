@@ -68,7 +68,7 @@ def test_a_day_is_emptied_and_a_new_one_filled(lake: LakeCare) -> None:
 
 
 def test_rows_of_another_day_are_refused(lake: LakeCare) -> None:
-    with pytest.raises(StorageError):
+    with pytest.raises(ValueError, match="2026-01-30 is of another day"):
         lake.replace("users", ONE, reader(users([9], OTHER)), made_from=2, apps=[ID, OFFSET])
     assert (user_ids(lake, ONE), user_ids(lake, OTHER)) == ([0, 1], [2, 3])
 
