@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from deltalake import DeltaTable
 
 from movie_recommender.errors import MovieRecommenderError
 from movie_recommender.extract import source, topic
-from movie_recommender.lake import Lake, LakeCare, care, store
+from movie_recommender.lake import Lake, LakeCare, store
 
 Made = TypeVar("Made")
 
@@ -30,7 +31,8 @@ def at_moment(nth: int, happens: Callable[[], object]) -> Iterator[None]:
     """Have something done at the nth of the moments at which the block's steps might be overtaken.
 
     Each commit to the lake has two: before it is begun, and when all that it needs has been read
-    and compared and Delta is to write it. So 3 is after the first commit.
+    and compared (for a day that is rewritten: and its file is there) and Delta is to write it. So 3
+    is after the first commit.
     """
     n_moments = 0
 
@@ -45,7 +47,7 @@ def at_moment(nth: int, happens: Callable[[], object]) -> Iterator[None]:
         return announce
 
     begun = [(Lake, "append"), (Lake, "delete"), (LakeCare, "rewrite"), (LakeCare, "replace")]
-    written = [(store, "write_deltalake"), (care, "write_deltalake")]
+    written = [(store, "write_deltalake"), (DeltaTable, "create_write_transaction")]
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in begun + written:
             patch.setattr(owner, name, announced(getattr(owner, name)))
