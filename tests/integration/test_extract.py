@@ -22,9 +22,9 @@ from movie_recommender.errors import (
 )
 from movie_recommender.extract import source
 from movie_recommender.extract.plan import Watermarks
-from movie_recommender.settings import load_settings
-from tests.steps import small_commits, start
-from tests.stream import NOW, Stream, view
+from movie_recommender.settings import Settings, load_settings
+from tests.steps import at_moment, small_commits, start
+from tests.stream import NOW, Stream, most_stars, view
 
 pytestmark = pytest.mark.integration
 
@@ -156,6 +156,25 @@ def test_two_extractions_at_once_end_as_one(stream: Stream) -> None:
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda _: extract_until_done(), range(3)))
+    stream.check()
+
+
+def extract_where_ten_stars_are_valid(settings: Settings) -> None:
+    with most_stars(10):
+        extract.run(settings, now=NOW)
+
+
+def test_two_at_once_after_a_kill_under_a_wider_contract_reject_once(stream: Stream) -> None:
+    """The letters' offsets are beyond the rows' then, so that the next letters don't move them."""
+    seven = view("seven", event_type="rating", rating=7)
+    stream.send([seven], reason="out_of_range")
+    stream.send([b"{"], reason="invalid_json")
+    stream.send_events("a", 2)
+    killed = start(partial(extract_where_ten_stars_are_valid, stream.settings), kill_at=3)
+    killed.join(120)
+    assert killed.exitcode == -signal.SIGKILL
+    with at_moment(1, stream.extract), pytest.raises(ConcurrentWriteError):
+        stream.extract()
     stream.check()
 
 

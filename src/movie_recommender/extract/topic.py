@@ -156,7 +156,13 @@ class TopicExtraction:
             # Before the rows: a kill in between leaves them to `_landed_dead_letters`.
             done = self._committed[DEAD_LETTERS]
             positions = {p: max(offset, done.get(p, 0)) for p, offset in portion.positions.items()}
-            self._append(DEAD_LETTERS, rejected, positions)
+            version = None
+            if positions == done:
+                # Nothing moves that would tell two extractions of each other: look again.
+                version = self._lake.version(DEAD_LETTERS)
+                self._dead = self._landed_dead_letters(version)
+                rejected = self._without_landed_dead_letters(rejected)
+            self._append(DEAD_LETTERS, rejected, positions, version)
         dates = event_dates(valid)
         version = self._lake.version(self._contract.topic)
         landed = self._lake.dataset(self._contract.topic, version, dates=dates)
@@ -208,7 +214,9 @@ class TopicExtraction:
         offsets = {app_id(self._kafka_topic, p): offset for p, offset in positions.items()}
         return offsets if number is None else {**offsets, id_app(self._kafka_topic): number}
 
-    def _landed_dead_letters(self) -> dict[tuple[int, int], bytes | None]:
+    def _landed_dead_letters(
+        self, version: int | None = None
+    ) -> dict[tuple[int, int], bytes | None]:
         """Dead letters whose batch was killed, or is still at work, before its rows landed.
 
         By partition and offset, and with the value: a recreated topic counts from 0 again.
@@ -224,7 +232,7 @@ class TopicExtraction:
             offset = pc.field("kafka_offset")
             where |= (pc.field("kafka_partition") == partition) & (offset >= start) & (offset < end)
         columns = ["kafka_partition", "kafka_offset", "value"]
-        found = self._lake.dataset(DEAD_LETTERS, dates=None if beyond else []).to_table(
+        found = self._lake.dataset(DEAD_LETTERS, version, dates=None if beyond else []).to_table(
             columns=columns, filter=(pc.field("kafka_topic") == self._kafka_topic) & where
         )
         rows = zip(*(found[name].to_pylist() for name in columns), strict=True)
