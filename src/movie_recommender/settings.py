@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from movie_recommender.errors import ConfigurationError
@@ -109,6 +116,9 @@ class Settings(BaseSettings):
     """Extraction fails, after landing what is valid, when more of the messages are rejected."""
     feature_store_path: DiskPath = Path("/data/features/feature_store.duckdb")
     """The published DuckDB file of the feature store."""
+    history_loaded_until: AwareDatetime | None = None
+    """What arrived in the lake up to then counts as arrived in time; None: up to the end of the UTC
+    day on which the lake got its first rows."""
     mlflow_tracking_uri: HttpUrl = "http://localhost:5000"
     """The MLflow server; model registry and experiment store."""
     mlflow_timeout_s: Annotated[int, Field(gt=0, le=600)] = 30

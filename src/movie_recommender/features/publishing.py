@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from movie_recommender.errors import ConcurrentWriteError, ConfigurationError, StorageError
+from movie_recommender.features.inspection import Inspection
+from movie_recommender.features.snapshots import Snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +74,21 @@ def publish(built: Path, path: Path) -> None:
         built.replace(path)
         _fsync(path.parent)
     except OSError as error:
+        raise explain(error, path) from error
+
+
+def write_page(inspection: Inspection, snapshot: Snapshot, path: Path) -> None:
+    """Put the report about a build at `path`, at once.
+
+    Raises:
+        ConfigurationError, StorageError: refused; an earlier report stays.
+    """
+    aside = path.with_name(f".{path.name}.new")
+    try:
+        inspection.write_page(snapshot, aside)
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
         raise explain(error, path) from error
 
 

@@ -19,6 +19,15 @@ from movie_recommender.errors import (
 from movie_recommender.features import schemas, snapshots
 from movie_recommender.features.snapshots import STORE_FORMAT, Snapshot
 
+_READ_AS = {
+    "taste": """
+    map_from_entries(list_transform(
+        taste, lambda of: {'genre': genre_names[of.genre + 1], 'weight': of.weight}
+    )) AS taste
+    """
+}
+"""Columns that the file holds in another form: genres by number, which is faster to make."""
+
 _REMEDY = "Build it with `movie-recommender features`."
 
 
@@ -59,8 +68,9 @@ class FeatureStore:
                 connection.execute("ATTACH ? AS store (READ_ONLY)", [str(path)])
                 connection.execute("SET enable_external_access = false")
                 connection.execute("SET lock_configuration = true")
+                found = snapshots.newest_format(connection)
+                _check_format(path, found)
                 registry = snapshots.read(connection)
-            _check_registry(path, registry)
         except BaseException:
             connection.close()
             raise
@@ -163,11 +173,13 @@ class FeatureStore:
     def _entities(
         self, table: str, key: str, ids: Sequence[int] | None, schema: pa.Schema
     ) -> pa.Table:
+        columns = ", ".join(_READ_AS.get(name, name) for name in schema.names)
+        names = "(SELECT list(genre ORDER BY number) AS genre_names FROM store.genres)"
+        rows = f"SELECT {columns} FROM store.{table} CROSS JOIN {names}"
         if ids is None:
-            return self._read(f"SELECT * FROM store.{table} ORDER BY {key}", {}, schema)
+            return self._read(f"{rows} ORDER BY {key}", {}, schema)
         return self._read(
-            f"SELECT * FROM store.{table} "
-            f"WHERE {key} IN (SELECT unnest(CAST($ids AS BIGINT[]))) ORDER BY {key}",
+            f"{rows} WHERE {key} IN (SELECT unnest(CAST($ids AS BIGINT[]))) ORDER BY {key}",
             {"ids": [int(value) for value in ids]},
             schema,
         )
@@ -193,15 +205,21 @@ def _check_readable(path: Path) -> None:
         raise StorageError(message) from error
 
 
-def _check_registry(path: Path, registry: list[Snapshot]) -> None:
-    if not registry:
+def _check_format(path: Path, found: int | None) -> None:
+    if found is None:
         message = f"The feature store {path} has an empty registry, expected a snapshot. {_REMEDY}"
         raise InputDataError(message)
-    if registry[0].format > STORE_FORMAT:
+    if found > STORE_FORMAT:
         message = (
-            f"The feature store {path} has format {registry[0].format}, expected at most "
-            f"{STORE_FORMAT}: a newer version of this package wrote it. Upgrade the package, or "
-            "build the store again with `movie-recommender features`."
+            f"The feature store {path} has format {found}, expected {STORE_FORMAT}: a newer "
+            "version of this package wrote it. Upgrade the package, or build the store again with "
+            "`movie-recommender features`."
+        )
+        raise InputDataError(message)
+    if found < STORE_FORMAT:
+        message = (
+            f"The feature store {path} has format {found}, expected {STORE_FORMAT}: an older "
+            f"version of this package wrote it. {_REMEDY}"
         )
         raise InputDataError(message)
 

@@ -11,7 +11,8 @@ from deltalake.transaction import RemoveAction
 from movie_recommender.errors import StorageError
 from movie_recommender.lake.files import write_day
 from movie_recommender.lake.order import in_order
-from movie_recommender.lake.store import Lake, rewriting, scan
+from movie_recommender.lake.rows import scan
+from movie_recommender.lake.store import Lake, rewriting
 from movie_recommender.lake.tables import partition_column
 
 

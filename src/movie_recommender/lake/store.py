@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as pads
 from deltalake import (
     ColumnProperties,
@@ -24,6 +23,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from movie_recommender.errors import ConcurrentWriteError, NotReadyError, StorageError
 from movie_recommender.lake.exclusive import require_exclusive_create
+from movie_recommender.lake.rows import rows_of
 from movie_recommender.lake.storage import arrow_files, is_bucket, reason, storage_options
 from movie_recommender.lake.tables import (
     DISTINCT,
@@ -196,7 +196,12 @@ class Lake:
             return 0 if opened is None else int(opened.count())
 
     def dataset(
-        self, table: str, version: int | None = None, *, dates: Sequence[date] | None = None
+        self,
+        table: str,
+        version: int | None = None,
+        *,
+        dates: Sequence[date] | None = None,
+        not_before: date | None = None,
     ) -> pads.Dataset:
         """The table's rows, lazily, with the columns of `table_schema(table)`.
 
@@ -205,6 +210,7 @@ class Lake:
             version: the newest when None.
             dates: only files of these values of `partition_column(table)`; opening thousands of
                 files takes seconds, a day's takes milliseconds.
+            not_before: only files of this and later values of it.
 
         Raises:
             NotReadyError: `version` doesn't exist.
@@ -214,27 +220,32 @@ class Lake:
         if opened is None or (dates is not None and not dates):
             return pads.dataset(table_schema(table).empty_table())
         with self._refusals(table, "read"):
-            return self._rows(table, opened, dates, table_schema(table))
+            return self._rows(table, opened, dates, table_schema(table), not_before)
 
     def _rows(
-        self, table: str, opened: DeltaTable, dates: Sequence[date] | None, schema: pa.Schema
+        self,
+        table: str,
+        opened: DeltaTable,
+        dates: Sequence[date] | None,
+        schema: pa.Schema,
+        not_before: date | None = None,
     ) -> pads.Dataset:
-        files = arrow_files(self._uri(table))
         if opened.protocol().min_reader_version > 1:
             # Another program gave the table a feature: delta-rs knows whether Arrow can read it.
+            files = arrow_files(self._uri(table))
             return opened.to_pyarrow_dataset(schema=schema, filesystem=files)
         # Else by hand: of each file, delta-rs also makes an expression of its statistics, which
         # takes 2 ms and says what Parquet says itself.
         column = partition_column(table)
         actions = opened.get_add_actions(flatten=True).select(["path", f"partition.{column}"])
+        found = zip(*pa.table(actions).to_pydict().values(), strict=True)
         wanted = None if dates is None else set(dates)
-        form = pads.ParquetFileFormat()
-        fragments = [
-            form.make_fragment(path, files, partition_expression=pads.field(column) == day)
-            for path, day in zip(*pa.table(actions).to_pydict().values(), strict=True)
-            if wanted is None or day in wanted
+        chosen = [
+            (path, day)
+            for path, day in found
+            if (wanted is None or day in wanted) and (not_before is None or day >= not_before)
         ]
-        return pads.FileSystemDataset(fragments, schema, form, files)
+        return rows_of(self._uri(table), table, chosen, schema)
 
     def _uri(self, table: str) -> str:
         return f"{self.path}/{table}"
@@ -327,23 +338,3 @@ class Lake:
 def rewriting(opened: DeltaTable, *others: Transaction) -> CommitProperties:
     """What makes two commits collide that both put new files in place of old ones."""
     return CommitProperties(app_transactions=[Transaction(REWRITE, opened.version()), *others])
-
-
-def scan(
-    rows: pads.Dataset, columns: list[str] | None = None, where: pc.Expression | None = None
-) -> pads.Scanner:
-    """The rows of a table, each batch read shortly before it is asked for.
-
-    Left alone, Arrow goes up to a gigabyte ahead, the further the more files there are, and holds
-    a file's row group whole.
-    """
-    return rows.scanner(
-        columns=columns,
-        filter=where,
-        use_threads=False,
-        batch_readahead=1,
-        fragment_readahead=1,
-        fragment_scan_options=pads.ParquetFragmentScanOptions(
-            pre_buffer=False, use_buffered_stream=True, buffer_size=1 << 20
-        ),
-    )

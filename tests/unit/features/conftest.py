@@ -22,6 +22,8 @@ def at(text: str) -> datetime:
 class World:
     """Collects events, lands them in the lake and builds the store."""
 
+    history_loaded_until: datetime | None = None
+
     def __init__(self, root: Path) -> None:
         self.lake = Lake(str(root / "lake"))
         self.store_path = root / "features" / "store.duckdb"
@@ -30,7 +32,11 @@ class World:
 
     @property
     def settings(self) -> Settings:
-        return Settings(data_lake_path=self.lake.path, feature_store_path=self.store_path)
+        return Settings(
+            data_lake_path=self.lake.path,
+            feature_store_path=self.store_path,
+            history_loaded_until=self.history_loaded_until,
+        )
 
     def add(self, topic: str, event_type: str, when: str | datetime, **fields: Any) -> None:
         self.count += 1

@@ -2,7 +2,21 @@
 
 import re
 
-from movie_recommender.features.groups import HEADER, ORDER, load_groups, sql_hash
+from movie_recommender.features import schemas
+from movie_recommender.features.groups import (
+    ENTITY,
+    FRAME,
+    HEADER,
+    ORDER,
+    READ_THE_LAKE,
+    STATE,
+    STEP,
+    TABLES,
+    VIEW,
+    load_groups,
+    read_sql,
+    sql_hash,
+)
 
 
 def test_every_sql_file_runs_and_declares_its_header():
@@ -11,19 +25,31 @@ def test_every_sql_file_runs_and_declares_its_header():
     for group in groups:
         assert tuple(group.header) == HEADER, group.name
         assert all(group.header.values()), group.name
-        assert group.header["published"] in {"yes", "no"}, group.name
+        assert group.kind in {VIEW, STEP, STATE, FRAME, ENTITY}, group.name
 
 
-def test_published_groups_are_the_three_tables():
-    published = [group.name for group in load_groups() if group.published]
-    assert published == ["training_frame", "user_features", "movie_features"]
+def test_every_published_column_is_described():
+    described = {group.name: list(group.columns) for group in load_groups() if group.columns}
+    frame = [c for c in described.pop("training_frame") if c not in {"met_from", "positive_from"}]
+    assert frame == schemas.TRAINING_FRAME.names
+    assert described == {
+        "user_features": schemas.USER_FEATURES.names,
+        "movie_features": schemas.MOVIE_FEATURES.names,
+    }
 
 
-def test_whoever_reads_the_lake_is_bounded_by_as_of_and_day():
+def test_only_the_first_groups_read_the_lake_and_only_before_as_of():
     for group in load_groups():
         sql = re.sub(r"--.*", "", group.sql)
         scans = len(re.findall(r"FROM (?:interactions|users|movies)\b", sql))
+        assert scans == (group.name in READ_THE_LAKE), group.name
         assert scans == sql.count("event_time < $as_of") == sql.count("event_date <= $last_day")
+
+
+def test_tables_that_grow_are_made_beforehand():
+    grow = [group.name for group in load_groups() if group.kind in {STATE, FRAME}]
+    made = re.findall(r"CREATE TABLE store\.(\w+)", read_sql(TABLES))
+    assert sorted(made) == sorted(grow)
 
 
 def test_hash_is_stable_within_a_process():

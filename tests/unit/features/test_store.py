@@ -88,10 +88,12 @@ def test_file_of_something_else(tmp_path):
         FeatureStore.open(foreign)
 
 
-def test_file_of_a_newer_version(own_copy):
+@pytest.mark.parametrize(("found", "remedy"), [(99, "Upgrade"), (1, "older.*Build it")])
+def test_file_of_another_version(own_copy, found, remedy):
     with duckdb.connect(str(own_copy)) as connection:
-        connection.execute("UPDATE snapshots SET format = 2")
-    with pytest.raises(InputDataError, match=r"format 2.*Upgrade"):
+        connection.execute(f"UPDATE snapshots SET format = {found}")
+        connection.execute("ALTER TABLE snapshots DROP COLUMN checksums")
+    with pytest.raises(InputDataError, match=rf"format {found}.*{remedy}"):
         FeatureStore.open(own_copy)
 
 

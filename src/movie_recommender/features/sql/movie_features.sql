@@ -1,75 +1,90 @@
--- published: yes
+-- kind: entity
 -- entity: movie
--- grain: one row per movie with an upsert or an interaction before the snapshot's as_of
+-- grain: one row per movie with an upsert or an interaction before as_of
 -- keys: movie_id
--- time column: none: the state at as_of
--- window: all events before as_of; n_positives_7d: first positives in the 7 * 24 h before as_of
--- point in time: event_time < as_of; the newest upsert (by event_time, then kafka_offset) wins whole
--- description: what is known about a movie. Without an upsert: title 'movie <id>', no genres, NULL
---   attributes. n_positives: users with a positive contact; first_seen: first upsert or interaction.
---   rating_mean_shrunk = (10 * prior + sum of ratings) / (10 + number of ratings), where prior is
---   the mean of all ratings before as_of (2.75, the scale's middle, if there is none): the value
---   that a training row of as_of's day has in movie_rating_mean.
+-- time column: none: everything the snapshot knows
+-- window: all events; n_positives_7d: 7 days; popularity decays, half in 7 days
+-- description: What is known about a movie. The newest upsert wins whole; without one: title
+--   'movie <id>', no genres, NULL attributes.
 -- owner: ml-platform-team
-WITH newest AS (
-    SELECT movie_id, title, genres, year, language
-    FROM movie_versions
-    WHERE known_until = DATE '9999-12-31'
+-- column movie_id: the movie
+-- column title: as sent
+-- column genres: sorted
+-- column year: of release
+-- column language: as sent
+-- column release_date: as sent
+-- column first_seen: first upsert or interaction that isn't a search
+-- column n_impressions: times shown
+-- column n_contacts: views, watches, ratings and likes
+-- column n_positives: users with a positive contact
+-- column n_positives_7d: first positive contacts in the 7 * 24 h before as_of
+-- column popularity: positives, each counting half for every 7 days since 1970 that began after it
+-- column n_ratings: ratings
+-- column rating_mean_shrunk: (10 prior + sum of ratings) / (10 + ratings), the prior as of the
+--   movie's last interaction, else of now (Bayesian average)
+-- column rating_spread: standard deviation (population) of its ratings, in stars; NULL: none
+-- column watch_completion: mean watched fraction; NULL: none
+WITH states AS (
+    SELECT *
+    FROM store.movie_states
+    QUALIFY row_number() OVER (PARTITION BY movie_id ORDER BY known_from DESC) = 1
 ),
 
-sightings AS (
-    SELECT movie_id, min(first_time) AS first_time
-    FROM (
-        SELECT movie_id, first_time FROM movie_versions
-        UNION ALL
-        SELECT movie_id, event_time
-        FROM interactions
-        WHERE event_date <= $last_day AND event_time < $as_of AND movie_id IS NOT NULL
-    )
-    GROUP BY movie_id
-),
-
-rated AS (
-    SELECT
-        movie_id, sum(n_ratings) AS n_ratings, sum(rating_millionths) AS rating_millionths
-    FROM movie_history
-    GROUP BY movie_id
+versions AS (
+    SELECT *
+    FROM store.movie_versions
+    QUALIFY row_number() OVER (PARTITION BY movie_id ORDER BY known_from DESC) = 1
 ),
 
 liked AS (
-    SELECT
-        movie_id,
-        count(*) AS n_positives,
-        count(*) FILTER (WHERE event_time >= $as_of - INTERVAL 7 DAYS) AS n_positives_7d
-    FROM examples
-    WHERE label = 1
+    SELECT movie_id, count(*) AS n_positives_7d
+    FROM store.training_frame
+    WHERE label = 1 AND event_time >= $as_of - INTERVAL 7 DAYS
     GROUP BY movie_id
 ),
 
-world AS (
+prior AS (
     SELECT
-        CASE
-            WHEN coalesce(sum(n_ratings), 0) = 0 THEN 2.75
-            ELSE CAST(sum(rating_millionths) AS DOUBLE) / (1000000.0 * sum(n_ratings))
-        END AS prior
-    FROM movie_history
+        coalesce(
+            max_by(CAST(milli_stars AS DOUBLE) / (1000.0 * nullif(n_ratings, 0)), known_from), 2.75
+        ) AS newest
+    FROM store.priors
 )
 
 SELECT
-    sightings.movie_id,
-    coalesce(newest.title, 'movie ' || sightings.movie_id) AS title,
-    coalesce(newest.genres, []) AS genres,
-    newest.year,
-    newest.language,
-    sightings.first_time AS first_seen,
-    CAST(coalesce(liked.n_positives, 0) AS BIGINT) AS n_positives,
-    CAST(coalesce(liked.n_positives_7d, 0) AS BIGINT) AS n_positives_7d,
-    CAST(coalesce(rated.n_ratings, 0) AS BIGINT) AS n_ratings,
-    (10.0 * world.prior + coalesce(CAST(rated.rating_millionths AS DOUBLE) / 1000000.0, 0.0))
-    / (10.0 + coalesce(rated.n_ratings, 0)) AS rating_mean_shrunk
-FROM sightings
-CROSS JOIN world
-LEFT JOIN newest ON newest.movie_id = sightings.movie_id
-LEFT JOIN rated ON rated.movie_id = sightings.movie_id
-LEFT JOIN liked ON liked.movie_id = sightings.movie_id
+    coalesce(versions.movie_id, states.movie_id) AS movie_id,
+    coalesce(
+        versions.newest.title, 'movie ' || coalesce(versions.movie_id, states.movie_id)
+    ) AS title,
+    coalesce(versions.newest.genres, []) AS genres,
+    versions.newest.year AS year,
+    versions.newest.language AS language,
+    versions.newest.release_date AS release_date,
+    least(versions.first_time, states.first_time) AS first_seen,
+    coalesce(states.n_impressions, 0) AS n_impressions,
+    coalesce(states.n_contacts, 0) AS n_contacts,
+    coalesce(states.n_positives, 0) AS n_positives,
+    coalesce(liked.n_positives_7d, 0) AS n_positives_7d,
+    coalesce(
+        CASE
+            epoch_us($decayed_to) // 604800000000 // 16
+            - epoch_us(states.known_from) // 604800000000 // 16
+            WHEN 0 THEN states.recent + states.older / 65536.0
+            WHEN 1 THEN states.recent / 65536.0
+        END / (1 << (epoch_us($decayed_to) // 604800000000 % 16)),
+        0
+    ) AS popularity,
+    coalesce(states.n_ratings, 0) AS n_ratings,
+    (10.0 * coalesce(states.prior, prior.newest) + coalesce(states.milli_stars, 0) / 1000.0)
+    / (10.0 + coalesce(states.n_ratings, 0)) AS rating_mean_shrunk,
+    sqrt(CAST(
+        CAST(states.n_ratings AS HUGEINT) * states.squares
+        - CAST(states.milli_stars AS HUGEINT) * states.milli_stars
+        AS DOUBLE
+    )) / (1000.0 * nullif(states.n_ratings, 0)) AS rating_spread,
+    states.watched / (1000000.0 * nullif(states.n_watches, 0)) AS watch_completion
+FROM versions
+FULL JOIN states ON states.movie_id = versions.movie_id
+CROSS JOIN prior
+LEFT JOIN liked ON liked.movie_id = coalesce(versions.movie_id, states.movie_id)
 ORDER BY 1

@@ -1,56 +1,65 @@
--- published: no
+-- kind: state
 -- entity: movie
--- grain: one row per movie and UTC day with an upsert: the newest of that day (by event_time, then
---   kafka_offset)
+-- grain: one row per movie and known_from of an upsert
 -- keys: movie_id, known_from
 -- time column: known_from
--- window: valid on the days known_from ... known_until (both inclusive; 9999-12-31: still)
--- point in time: an upsert is known from the day after it
--- description: the catalogue as it was known on each day. genres: sorted, without repetition.
---   genre_bits: one bit per genre of the whole catalogue, NULL without genres; which genre owns
---   which bit differs between builds and must not be published.
+-- window: all upserts known by then
+-- description: The catalogue as it was known. first_time: earliest upsert. genre_bits: bit n is
+--   genre n; genres beyond the first 62 have none.
 -- owner: ml-platform-team
-WITH upserts AS (
-    SELECT
-        *,
-        list_sort(list_distinct(list_filter(coalesce(genres, []), lambda genre: genre IS NOT NULL)))
-            AS genre_list,
-        min(event_time) OVER (PARTITION BY movie_id, event_date) AS first_time
-    FROM movies
-    WHERE event_date <= $last_day AND event_time < $as_of
-    QUALIFY row_number() OVER (
-        PARTITION BY movie_id, event_date
-        ORDER BY event_time DESC, kafka_offset DESC, kafka_partition DESC, event_id DESC
-    ) = 1
+WITH changes AS (
+    SELECT movie_id, known_from, min(event_time) AS first_time, max(newest) AS newest
+    FROM movie_upserts
+    GROUP BY movie_id, known_from
 ),
 
-bits AS (
-    SELECT genre, CAST(row_number() OVER (ORDER BY genre) - 1 AS INTEGER) AS bit
-    FROM (SELECT DISTINCT unnest(genre_list) AS genre FROM upserts)
+carried AS (
+    SELECT movie_id, known_from, first_time, newest
+    FROM store.movie_versions
+    SEMI JOIN changes USING (movie_id)
+    QUALIFY row_number() OVER (PARTITION BY movie_id ORDER BY known_from DESC) = 1
 ),
 
-genre_bits AS (
+steps AS (
+    SELECT *, FALSE AS is_old FROM changes
+    UNION ALL
+    SELECT *, TRUE AS is_old FROM carried
+),
+
+versions AS (
     SELECT
-        single.movie_id,
-        single.event_date,
-        bit_or(set_bit(bitstring('0', (SELECT CAST(count(*) AS INTEGER) FROM bits)), bits.bit, 1))
-            AS genre_bits
-    FROM (SELECT movie_id, event_date, unnest(genre_list) AS genre FROM upserts) AS single
-    INNER JOIN bits ON bits.genre = single.genre
-    GROUP BY single.movie_id, single.event_date
+        movie_id,
+        known_from,
+        is_old,
+        min(first_time) OVER up_to AS first_time,
+        max(newest) OVER up_to AS newest
+    FROM steps
+    WINDOW up_to AS (PARTITION BY movie_id ORDER BY known_from ROWS UNBOUNDED PRECEDING)
+),
+
+numbered AS (
+    SELECT named.movie_id, named.known_from, list(number ORDER BY number) AS genre_numbers
+    FROM (SELECT movie_id, known_from, unnest(newest.genres) AS genre FROM versions) AS named
+    INNER JOIN store.genres AS genres ON genres.genre = named.genre
+    GROUP BY named.movie_id, named.known_from
 )
 
 SELECT
-    upserts.movie_id,
-    upserts.event_date + 1 AS known_from,
-    lead(upserts.event_date, 1, DATE '9999-12-31')
-        OVER (PARTITION BY upserts.movie_id ORDER BY upserts.event_date) AS known_until,
-    upserts.first_time,
-    upserts.title,
-    upserts.genre_list AS genres,
-    upserts.year,
-    upserts.language,
-    genre_bits.genre_bits
-FROM upserts
-LEFT JOIN genre_bits
-    ON genre_bits.movie_id = upserts.movie_id AND genre_bits.event_date = upserts.event_date
+    versions.movie_id,
+    versions.known_from,
+    versions.first_time,
+    versions.newest,
+    coalesce(numbered.genre_numbers, []) AS genre_numbers,
+    CAST(
+        coalesce(
+            list_sum(list_transform(
+                list_filter(numbered.genre_numbers, lambda number: number < 62),
+                lambda number: CAST(1 AS BIGINT) << number
+            )),
+            0
+        ) AS BIGINT
+    ) AS genre_bits
+FROM versions
+LEFT JOIN numbered
+    ON numbered.movie_id = versions.movie_id AND numbered.known_from = versions.known_from
+WHERE NOT versions.is_old

@@ -1,0 +1,50 @@
+"""Rows of a table's files, lazily."""
+
+from collections.abc import Iterable
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+
+from movie_recommender.lake.storage import arrow_files
+from movie_recommender.lake.tables import partition_column
+
+
+def rows_of(
+    uri: str, table: str, chosen: Iterable[tuple[str, date]], schema: pa.Schema
+) -> pads.Dataset:
+    """The rows of some of a table's files.
+
+    Args:
+        uri: the table's.
+        table: one of `TABLES`.
+        chosen: each file's path in the table, with its value of `partition_column(table)`.
+        schema: of the result; a column that a file doesn't have is null.
+    """
+    form, files = pads.ParquetFileFormat(), arrow_files(uri)
+    column = pads.field(partition_column(table))
+    fragments = [
+        form.make_fragment(path, files, partition_expression=column == day) for path, day in chosen
+    ]
+    return pads.FileSystemDataset(fragments, schema, form, files)
+
+
+def scan(
+    rows: pads.Dataset, columns: list[str] | None = None, where: pc.Expression | None = None
+) -> pads.Scanner:
+    """The rows of a table, each batch read shortly before it is asked for.
+
+    Left alone, Arrow goes up to a gigabyte ahead, the further the more files there are, and holds
+    a file's row group whole.
+    """
+    return rows.scanner(
+        columns=columns,
+        filter=where,
+        use_threads=False,
+        batch_readahead=1,
+        fragment_readahead=1,
+        fragment_scan_options=pads.ParquetFragmentScanOptions(
+            pre_buffer=False, use_buffered_stream=True, buffer_size=1 << 20
+        ),
+    )

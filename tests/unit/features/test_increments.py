@@ -1,0 +1,137 @@
+"""A day adds to the published store what is new in the lake, and the result is the whole's."""
+
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from movie_recommender.features import FeaturesResult
+from movie_recommender.lake import LakeCare
+
+ARRIVED = "ingestion_time"
+
+
+def arrives(when: str) -> datetime:
+    return datetime.fromisoformat(f"2026-{when}:13+00:00")
+
+
+def checksums(world) -> dict[str, str]:
+    with world.open() as store:
+        return store.snapshot.checksums
+
+
+def whole(world, as_of: str) -> dict[str, str]:
+    """Checksums of the same snapshot, built from nothing."""
+    world.store_path = world.store_path.with_name("whole.duckdb")
+    assert not world.build(as_of).increment
+    return checksums(world)
+
+
+def day(world, number: int, *, late: bool = False) -> None:
+    """What a day's extraction, two hours after midnight, brings of the day before."""
+    at = arrives(f"06-{number + 1:02} 02:00")
+    when = f"06-{number:02}"
+    world.movie(10 + number, f"{when} 09:00", "Drama", f"g{number}", ingestion_time=at)
+    world.user(number, f"{when} 09:00", age=number, ingestion_time=at)
+    for user in range(1, 5):
+        world.act("view", user, 10 + number, f"{when} 10:00", ingestion_time=at)
+        world.act("like", user, 9 + user % number, f"{when} 11:00", ingestion_time=at)
+    world.act("rating", 1, 11, f"{when} 12:00", rating=4.0, session_id="s", ingestion_time=at)
+    if late:
+        world.act("like", 4, 11, "06-02 08:00", ingestion_time=at)
+        world.movie(11, "06-01 08:00", "War", ingestion_time=at)
+    world.land()
+
+
+def test_day_after_day_is_the_same_as_at_once(world):
+    results: list[FeaturesResult] = []
+    for number in range(1, 7):
+        day(world, number, late=number > 3)
+        results.append(world.build(f"06-{number + 1:02}"))
+    assert [result.increment for result in results] == [False] + [True] * 5
+    assert checksums(world) == whole(world, "06-07")
+
+
+def test_events_from_as_of_on_are_taken_when_their_day_comes(world):
+    day(world, 1)
+    day(world, 2)
+    assert world.build("06-02").n_examples < world.build("06-03").n_examples
+    assert checksums(world) == whole(world, "06-03")
+
+
+def test_files_that_were_only_rewritten_are_not_new(world):
+    day(world, 1)
+    day(world, 2)
+    world.build("06-03")
+    day(world, 3)
+    LakeCare(world.lake.path).rewrite("interactions", date(2026, 6, 1), order_by=["user_id"])
+    LakeCare(world.lake.path).rewrite("interactions", date(2026, 6, 3), order_by=["user_id"])
+    result = world.build("06-04")
+    assert result.increment
+    assert checksums(world) == whole(world, "06-04")
+
+
+def test_a_table_that_is_new_is_all_new(world):
+    world.act("like", 1, 11, "06-01 10:00", ingestion_time=arrives("06-02 02:00"))
+    assert set(world.build("06-02").lake_versions) == {"interactions"}
+    day(world, 2)
+    result = world.build("06-03")
+    assert result.increment
+    assert checksums(world) == whole(world, "06-03")
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["deleted rows", "an earlier as_of", "another bound of history", "a gap in the log"],
+)
+def test_what_an_increment_would_get_wrong_is_built_whole(world, change, monkeypatch):
+    day(world, 1)
+    day(world, 2)
+    world.build("06-03")
+    day(world, 3)
+    as_of = "06-04"
+    if change == "deleted rows":
+        world.lake.delete("interactions", "user_id = 2")
+    elif change == "an earlier as_of":
+        as_of = "06-02"
+    elif change == "another bound of history":
+        monkeypatch.setattr(type(world), "history_loaded_until", arrives("06-01 00:00"))
+    else:
+        DeltaTable(f"{world.lake.path}/interactions").create_checkpoint()
+        log = Path(world.lake.path, "interactions", "_delta_log")
+        (log / f"{world.lake.version('interactions'):020}.json").unlink()
+    result = world.build(as_of)
+    assert (result.reused, result.increment) == (False, False)
+    assert checksums(world) == whole(world, as_of)
+
+
+def test_a_damaged_base_is_not_added_to(world, caplog):
+    for user in range(3000):
+        world.act("like", user, user % 50, "06-01", ingestion_time=arrives("06-02 02:00"))
+    world.build("06-02")
+    content = world.store_path.read_bytes()
+    day(world, 2)
+    expected = whole(world, "06-03")
+    built_whole = 0
+    for block in range(12_288, len(content), 262_144):  # DuckDB's headers, then its blocks
+        damaged = bytearray(content)
+        damaged[block + 64] ^= 0xFF
+        world.store_path.write_bytes(damaged)
+        built_whole += not world.build("06-03").increment
+        assert checksums(world) == expected
+    assert built_whole > 1
+    assert "building the store whole" in caplog.text
+
+
+def test_what_arrived_in_time_and_what_came_late_are_told_apart(world):
+    """A like that arrives three days late isn't seen by rows before its arrival."""
+    for number in (1, 2, 3, 4, 5):
+        day(world, number)
+    world.act("like", 9, 11, "06-02 08:00", ingestion_time=arrives("06-06 02:00"))
+    for number, minute in ((3, "10:00"), (5, "10:00")):
+        at = arrives(f"06-{number + 1:02} 02:00")
+        world.act("view", 9, 20 + number, f"06-{number:02} {minute}", ingestion_time=at)
+    world.act("view", 9, 30, "06-06 10:00", ingestion_time=arrives("06-07 02:00"))
+    seen = {r["movie_id"]: r["user_positives"] for r in world.frame("06-07") if r["user_id"] == 9}
+    assert seen == {11: 0, 23: 0, 25: 0, 30: 1}
