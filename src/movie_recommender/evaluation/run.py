@@ -90,13 +90,13 @@ def run(settings: Settings, *, as_of: datetime, version: int) -> EvaluationResul
 
 
 def frame_of(store: FeatureStore, as_of: datetime) -> pa.Table:
-    """The training frame of the store's snapshot, which must be the one of `as_of`.
+    """Who met what when, and the label, of the store's snapshot, which must be the one of `as_of`.
 
     Raises:
         NotReadyError: it is another one.
     """
     check_as_of(store, as_of)
-    return store.get_training_frame()
+    return store.get_training_frame(columns=["user_id", "movie_id", "event_time", "label"])
 
 
 def check_as_of(store: FeatureStore, as_of: datetime) -> None:

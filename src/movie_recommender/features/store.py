@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,6 +29,8 @@ _READ_AS = {
 }
 """Columns that the file holds in another form: genres by number, which is faster to make."""
 
+_ROWS_AT_ONCE = 500_000
+_ALL = {"since": snapshots.instant(0)}
 _REMEDY = "Build it with `movie-recommender features`."
 
 
@@ -100,26 +103,72 @@ class FeatureStore:
         """All builds that led here, newest first."""
         return list(self._registry)
 
-    def get_training_frame(self, as_of: datetime | None = None) -> pa.Table:
+    def get_training_frame(
+        self, as_of: datetime | None = None, *, columns: Sequence[str] | None = None
+    ) -> pa.Table:
         """Labelled (user, movie) pairs with their point-in-time features.
 
         Args:
             as_of: only rows with an earlier event_time; None: the snapshot's own.
+            columns: of `schemas.TRAINING_FRAME`; None: all.
 
         Returns:
-            Columns `schemas.TRAINING_FRAME`, sorted by event_time, user_id, movie_id.
+            These columns, sorted by event_time, user_id, movie_id.
 
         Raises:
             ConfigurationError: `as_of` is later than the snapshot's, or has no time zone.
             InputDataError: the file is damaged.
+            KeyError: the frame has no such column.
         """
+        schema = _some(schemas.TRAINING_FRAME, columns)
+        return self._read(_frame_sql(schema), {**_ALL, "until": self._bound(as_of)}, schema)
+
+    def read_training_frame(
+        self,
+        as_of: datetime | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        batch_rows: int = 65_536,
+    ) -> Iterator[pa.RecordBatch]:
+        """As `get_training_frame`, a batch at a time: memory holds a part of the frame.
+
+        Args:
+            as_of: only rows with an earlier event_time; None: the snapshot's own.
+            columns: of `schemas.TRAINING_FRAME`; None: all.
+            batch_rows: the most rows of a batch.
+
+        Yields:
+            Batches that one after the other are the sorted frame.
+
+        Raises:
+            ConfigurationError: `as_of` is later than the snapshot's, or has no time zone.
+            InputDataError: the file is damaged.
+            KeyError: the frame has no such column.
+        """
+        schema = _some(schemas.TRAINING_FRAME, columns)
         bound = self._bound(as_of)
-        return self._read(
-            "SELECT * FROM store.training_frame WHERE event_time < $as_of "
-            "ORDER BY event_time, user_id, movie_id",
-            {"as_of": bound},
-            schemas.TRAINING_FRAME,
-        )
+        for since, until in pairwise([*self._cuts(bound), bound]):
+            part = self._read(_frame_sql(schema), {"since": since, "until": until}, schema)
+            yield from part.combine_chunks().to_batches(max_chunksize=batch_rows)
+
+    def _cuts(self, until: datetime) -> list[datetime]:
+        """Instants that cut the frame into parts of about `_ROWS_AT_ONCE` rows and whole hours."""
+        sql = """
+            SELECT epoch_us(date_trunc('hour', event_time)) AS begins, count(*) AS n
+            FROM store.training_frame
+            WHERE event_time < $until
+            GROUP BY begins
+            ORDER BY begins
+            """
+        with _damage_named(self._path):
+            hours = self._connection.sql(sql, params={"until": until}).fetchall()
+        cuts, n_rows = [snapshots.instant(0)] if hours else [], 0
+        for begins, n in hours:
+            if n_rows and n_rows + n > _ROWS_AT_ONCE:
+                cuts.append(snapshots.instant(begins))
+                n_rows = 0
+            n_rows += n
+        return cuts
 
     def get_user_features(self, ids: Sequence[int] | None = None) -> pa.Table:
         """What is known about the users `ids` (None: all); unknown ids have no row.
@@ -188,6 +237,18 @@ class FeatureStore:
         with _damage_named(self._path):
             table = self._connection.sql(sql, params=parameters or None).to_arrow_table()
         return table.select(schema.names).cast(schema)
+
+
+def _some(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
+    return schema if columns is None else pa.schema([schema.field(name) for name in columns])
+
+
+def _frame_sql(schema: pa.Schema) -> str:
+    return (
+        f"SELECT {', '.join(schema.names)} FROM store.training_frame "
+        "WHERE event_time >= $since AND event_time < $until "
+        "ORDER BY event_time, user_id, movie_id"
+    )
 
 
 def _check_readable(path: Path) -> None:

@@ -55,6 +55,9 @@ def build(
         "features": {
             "snapshot_id": built.get("snapshot_id"),
             "seconds": seconds.get("compute_features"),
+            "warnings": built.get("warnings") or [],
+            "drift": built.get("drift") or {},
+            "page": built.get("page"),
         },
         "metrics": evaluated.get("metrics") or {},
         "gate": evaluated.get("gate") or {"passed": None, "reasons": []},
@@ -87,7 +90,12 @@ def render(report: Report, finished: FinishedRun, console: Console) -> None:
     lake = report["lake"]
     _line(console, "lake", _counted(lake["interactions"], "interactions"))
     _line(console, "", _counted(lake["dead_letters"], "dead letters"))
-    _line(console, "features", f"snapshot {report['features']['snapshot_id'] or '-'}")
+    features = report["features"]
+    _line(console, "features", f"snapshot {features['snapshot_id'] or '-'}")
+    for warning in features["warnings"]:
+        _line(console, "", warning)
+    if features["page"]:
+        _line(console, "", f"report {features['page']}")
     for name, value in report["metrics"].items():
         _line(console, "metrics" if name == "auc" else "", f"{name} {value:.4f}")
     _gate(report["gate"], console)

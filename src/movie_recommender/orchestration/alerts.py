@@ -15,6 +15,10 @@ MAX_VALUE_CHARS = 300
 """Longest value quoted in an alert; Slack shows a few thousand characters in all."""
 
 
+MAX_WARNINGS = 5
+"""Most warnings of the features in an alert; the report has all."""
+
+
 @dataclass(frozen=True)
 class RunFacts:
     """Which run an alert is about; `execution_date` is ISO 8601 in UTC, `base_url` Airflow's."""
@@ -32,13 +36,17 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What the run did about the model; `version` is the evaluated one."""
+    """What the run did about the model; `version` is the evaluated one.
+
+    `warnings`: of the features' quality rules.
+    """
 
     version: str
     deployed: bool
     gate_passed: bool
     reasons: Sequence[Mapping[str, Any]]
     metrics: Mapping[str, Any]
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -100,8 +108,9 @@ def failure_mail(run: RunFacts, failed: Iterable[str]) -> str:
 
 
 def success_text(run: RunFacts, model: ModelFacts) -> str:
-    """The Slack message about a run that succeeded: its model, the gate's decision and reasons."""
+    """The Slack message about a run that succeeded: its model, the gate's reasons, warnings."""
     outcome = "now in production" if model.deployed else "not deployed; production is unchanged"
+    more = len(model.warnings) - MAX_WARNINGS
     metrics = ", ".join(
         f"{slack_escape(name)} {_number(value)}" for name, value in sorted(model.metrics.items())
     )
@@ -113,6 +122,8 @@ def success_text(run: RunFacts, model: ModelFacts) -> str:
             f"Gate: {'passed' if model.gate_passed else 'not passed'}",
             *(f"• {_reason(reason)}" for reason in model.reasons),
             *([f"Metrics: {metrics}"] if metrics else []),
+            *(f":warning: {slack_escape(warning)}" for warning in model.warnings[:MAX_WARNINGS]),
+            *([f":warning: and {more} more, see the report"] if more > 0 else []),
         ]
     )
 

@@ -28,9 +28,9 @@ def failed_tasks(ti: Any) -> list[str]:
 
 def model_facts(ti: Any) -> ModelFacts:
     """What the run did about the model, from its results in XCom; gaps are said, not hidden."""
-    trained, evaluated, promoted = (
+    built, trained, evaluated, promoted = (
         ti.xcom_pull(task_ids=task_id) or {}
-        for task_id in ("train_model", "evaluate_model", "deploy_model")
+        for task_id in ("compute_features", "train_model", "evaluate_model", "deploy_model")
     )
     gate = evaluated.get("gate") or {}
     return ModelFacts(
@@ -39,6 +39,7 @@ def model_facts(ti: Any) -> ModelFacts:
         gate_passed=gate.get("passed") is True,
         reasons=gate.get("reasons") or [],
         metrics=_numbers(evaluated.get("metrics") or {}),
+        warnings=built.get("warnings") or [],
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from movie_recommender.errors import NotReadyError
 from movie_recommender.orchestration import dates
 from movie_recommender.orchestration.failures import airflow_errors
-from movie_recommender.settings import load_settings
+from movie_recommender.settings import Settings, load_settings
 
 logger = logging.getLogger(__name__)
 
@@ -45,15 +45,30 @@ def extract_events() -> Result:
 
 
 def compute_features(dag_run: Any, ti: Any) -> Result:
-    """Lake -> feature store as of the run's date; the snapshot's id and sizes."""
+    """Lake -> feature store as of the run's date; the snapshot's id, sizes, warnings and drift."""
     with airflow_errors():
         from movie_recommender import features
 
         settings = load_settings()
-        lake_versions = _result(ti, "extract_events")["lake_versions"]
         return asdict(
-            features.run(settings, as_of=dates.as_of(dag_run), lake_versions=lake_versions)
+            features.run(
+                settings,
+                as_of=dates.as_of(dag_run),
+                lake_versions=_result(ti, "extract_events")["lake_versions"],
+                reference_id=_snapshot_in_production(settings),
+            )
         )
+
+
+def _snapshot_in_production(settings: Settings) -> str | None:
+    """What drift is measured against; a registry that doesn't answer holds no features up."""
+    from movie_recommender import registry
+
+    try:
+        return registry.snapshot_in_production(settings)
+    except NotReadyError as error:
+        logger.warning("no drift is measured: %s", error)
+        return None
 
 
 def train_model(dag_run: Any, params: Mapping[str, Any], run_id: str) -> Result:

@@ -7,7 +7,12 @@ for the way back. Every call ends in the same state when it is repeated after a 
 
 from movie_recommender.registry.bundle import Manifest, read_manifest, write_manifest
 from movie_recommender.registry.client import ModelVersion, Registry
-from movie_recommender.registry.promotion import PromoteResult, promote, rollback
+from movie_recommender.registry.promotion import (
+    PromoteResult,
+    promote,
+    rollback,
+    snapshot_in_production,
+)
 
 __all__ = [
     "Manifest",
@@ -17,5 +22,6 @@ __all__ = [
     "promote",
     "read_manifest",
     "rollback",
+    "snapshot_in_production",
     "write_manifest",
 ]

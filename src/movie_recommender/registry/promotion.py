@@ -65,6 +65,16 @@ def promote(settings: Settings, *, version: int, by_hand: bool = False) -> Promo
     return result
 
 
+def snapshot_in_production(settings: Settings) -> str | None:
+    """Id of the feature snapshot that the production model learned from; None: no such model.
+
+    Raises:
+        NotReadyError: MLflow doesn't answer.
+    """
+    current = Registry(settings).by_alias(PRODUCTION)
+    return None if current is None else current.tags.get("snapshot_id")
+
+
 def rollback(settings: Settings) -> PromoteResult:
     """Put `previous` back into production.
 

@@ -4,10 +4,12 @@ import shutil
 from datetime import UTC, datetime
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from movie_recommender.errors import ConfigurationError, InputDataError, NotReadyError
 from movie_recommender.features import FeatureStore, schemas
+from movie_recommender.features import store as store_module
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,25 @@ def test_earlier_as_of_leaves_out_later_rows(store):
     assert users(datetime(2026, 6, 2, 12, tzinfo=UTC)) == [1]  # the bound itself is out
     assert users(datetime(2026, 6, 2, 12, 0, 1, tzinfo=UTC)) == [1, 2]
     assert users(datetime(2026, 5, 1, tzinfo=UTC)) == []
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 500_000])
+def test_batches_one_after_the_other_are_the_frame(store, rows_at_once, monkeypatch):
+    monkeypatch.setattr(store_module, "_ROWS_AT_ONCE", rows_at_once)
+    for as_of in (None, datetime(2026, 6, 2, 13, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)):
+        batches = list(store.read_training_frame(as_of, batch_rows=1))
+        assert all(batch.num_rows == 1 for batch in batches)
+        whole = store.get_training_frame(as_of)
+        assert pa.Table.from_batches(batches, schemas.TRAINING_FRAME).equals(whole)
+
+
+def test_some_columns_of_the_frame(store):
+    frame = store.get_training_frame(columns=["label", "user_id"])
+    assert frame.column_names == ["label", "user_id"]
+    [batch] = store.read_training_frame(columns=["user_id"])
+    assert batch["user_id"].to_pylist() == [1, 2, 3]
+    with pytest.raises(KeyError, match="no_such"):
+        store.get_training_frame(columns=["no_such"])
 
 
 def test_later_as_of_is_refused_and_names_both(store):

@@ -17,7 +17,12 @@ RESULTS = {
         "lake_versions": {"interactions": 4},
         "totals": {"interactions": 1000, "dead_letters": 2},
     },
-    "compute_features": {"snapshot_id": "abc"},
+    "compute_features": {
+        "snapshot_id": "abc",
+        "warnings": ["drift.hour is broken."],
+        "drift": {"hour": 0.2},
+        "page": "/s.html",
+    },
     "train_model": {"version": 3},
     "evaluate_model": {
         "metrics": {"auc": 0.9, "ndcg_at_10": 0.6, "hit_rate_at_10": 0.8},
@@ -37,7 +42,13 @@ def test_a_whole_run() -> None:
     content = report.build(finished(), results=RESULTS, notifications=[], model_name="m", urls=URLS)
     assert set(content) == KEYS
     assert content["lake"] == {"version": 4, "interactions": 1000, "dead_letters": 2}
-    assert content["features"] == {"snapshot_id": "abc", "seconds": 10.0}
+    assert content["features"] == {
+        "snapshot_id": "abc",
+        "seconds": 10.0,
+        "warnings": ["drift.hour is broken."],
+        "drift": {"hour": 0.2},
+        "page": "/s.html",
+    }
     assert content["model"] == {"name": "movie-recommender", "version": 3, "alias": "production"}
     assert content["tasks"]["train_model"] == {"state": "success", "seconds": 10.0, "try_number": 1}
 

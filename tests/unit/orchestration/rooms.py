@@ -49,11 +49,13 @@ class Rooms:
         self.raises: dict[str, Exception] = {}
         self.gate_passed = True
         self._patch = monkeypatch
+        self._installed: dict[str, ModuleType] = {}
         self._install("extract", "run", lambda: Extracted({"interactions": 4}))
         self._install("features", "run", lambda: Built("snap"))
         self._install("training", "run", lambda: Trained(7, trained=True))
         self._install("evaluation", "run", self._evaluated)
         self._install("registry", "promote", lambda: Promoted(7, changed=True))
+        self._install("registry", "snapshot_in_production", lambda: "learned-from")
 
     def _evaluated(self) -> Evaluated:
         rule = {"rule": "auc", "value": 0.9, "threshold": 0.75, "passed": self.gate_passed}
@@ -61,12 +63,14 @@ class Rooms:
 
     def _install(self, room: str, verb: str, result: Any) -> None:
         def step(settings: Any, **arguments: Any) -> Any:
-            self.calls[room] = arguments
+            if arguments:
+                self.calls[room] = arguments
             if room in self.raises:
                 raise self.raises[room]
             return result()
 
-        module = ModuleType(f"movie_recommender.{room}")
+        name = f"movie_recommender.{room}"
+        module = self._installed.setdefault(name, ModuleType(name))
         setattr(module, verb, step)
         self._patch.setitem(sys.modules, module.__name__, module)
         self._patch.setattr(movie_recommender, room, module, raising=False)

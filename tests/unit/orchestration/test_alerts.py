@@ -59,6 +59,13 @@ def test_success_names_the_model_the_gate_and_its_reasons():
     assert RUN.execution_date in lines[3]
 
 
+def test_warnings_of_the_features_are_told_and_many_are_counted():
+    two = alerts.success_text(RUN, model(warnings=["a is broken.", "b is broken."])).splitlines()
+    assert two[-2:] == [":warning: a is broken.", ":warning: b is broken."]
+    many = alerts.success_text(RUN, model(warnings=[f"{n}" for n in range(8)])).splitlines()
+    assert many[-2:] == [":warning: 4", ":warning: and 3 more, see the report"]
+
+
 def test_a_refused_model_is_said_to_be_refused():
     reasons = [{"rule": "auc", "value": None, "threshold": 0.75, "passed": False}]
     text = alerts.success_text(
@@ -74,7 +81,9 @@ def slack_messages(value: str) -> list[str]:
     reasons = [{"rule": value, "value": value, "threshold": value, "passed": True}]
     return [
         alerts.failure_text(evil_run, [value]),
-        alerts.success_text(evil_run, model(version=value, reasons=reasons, metrics={value: 1.0})),
+        alerts.success_text(
+            evil_run, model(version=value, reasons=reasons, metrics={value: 1.0}, warnings=[value])
+        ),
         alerts.task_sla_alert(evil_run, value, 1, sla="1 h", running="2 h").text,
         alerts.run_sla_alert(evil_run, sla="6 h").text,
     ]

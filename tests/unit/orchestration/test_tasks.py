@@ -43,7 +43,15 @@ def test_features_are_built_from_the_versions_that_extraction_reported(rooms):
     assert rooms.calls["features"] == {
         "as_of": datetime(2025, 6, 1, tzinfo=UTC),
         "lake_versions": {"interactions": 4},
+        "reference_id": "learned-from",
     }
+
+
+def test_a_registry_that_does_not_answer_holds_no_features_up(rooms):
+    rooms.raises["registry"] = errors.NotReadyError("MLflow doesn't answer")
+    ti = TaskInstance(extract_events={"lake_versions": {"interactions": 4}})
+    assert tasks.compute_features(dag_run(), ti)["snapshot_id"] == "snap"
+    assert rooms.calls["features"]["reference_id"] is None
 
 
 @pytest.mark.parametrize("day", range(7))
