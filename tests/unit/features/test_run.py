@@ -205,6 +205,42 @@ def test_a_disk_without_room_leaves_the_old_store(make_world, small_disk):
     assert refused > 3
 
 
+def test_a_broken_rule_keeps_the_old_store_and_says_why(small):
+    for user in range(20):
+        small.act("like", user, 10, "06-01")
+    first = small.build("06-03")
+    small.lake.delete("interactions", "user_id > 3")  # without a word to anybody
+    with pytest.raises(InputDataError, match=r"rows_kept\.training_frame is broken: .* rows"):
+        small.build("06-03")
+    page = Path(first.page).read_text()
+    assert "Not fit to be published: " in page
+    assert "rows_kept.training_frame" in page
+    with small.open() as store:
+        assert store.snapshot.id == first.snapshot_id
+    assert leftovers(small) == []
+
+
+def test_warnings_are_told_again_when_nothing_is_built(small):
+    first = small.build("06-09")
+    assert [warning for warning in first.warnings if "fresh.newest_event is broken" in warning]
+    again = small.build("06-09")
+    assert (again.reused, again.warnings) == (True, first.warnings)
+
+
+def test_drift_is_measured_against_the_named_snapshot(world):
+    for user in range(1200):
+        world.act("like" if user % 2 else "view", user, user % 50, "06-01")
+    first = world.build("06-02")
+    assert first.drift == {}
+    for user in range(1200):
+        world.act("like", user + 2000, user % 50, f"06-09 {user % 3:02}:00")
+    second = world.build("06-10", reference_id=first.snapshot_id)
+    assert second.drift["hour"] > second.drift["movie_age_days"] == 0
+    assert any(warning.startswith("drift.hour is broken: PSI") for warning in second.warnings)
+    assert first.snapshot_id in Path(second.page).read_text()
+    assert world.build("06-11", reference_id="not there").drift == {}
+
+
 def test_readers_keep_their_build_while_a_new_one_is_published(small):
     first = small.build("06-03")
     inode = identity(small.store_path)[0]
