@@ -1,5 +1,8 @@
 """A day adds to the published store what is new in the lake, and the result is the whole's."""
 
+import signal
+import subprocess
+import sys
 from datetime import date, datetime
 from pathlib import Path
 
@@ -135,3 +138,41 @@ def test_what_arrived_in_time_and_what_came_late_are_told_apart(world):
     world.act("view", 9, 30, "06-06 10:00", ingestion_time=arrives("06-07 02:00"))
     seen = {r["movie_id"]: r["user_positives"] for r in world.frame("06-07") if r["user_id"] == 9}
     assert seen == {11: 0, 23: 0, 25: 0, 30: 1}
+
+
+KILLED_INCREMENT = """
+import os, signal, sys
+from datetime import datetime
+from movie_recommender.features import builder, run
+from movie_recommender.settings import Settings
+
+left = int(sys.argv[3])
+work = builder._run
+
+def die_in_time(*arguments):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    work(*arguments)
+
+builder._run = die_in_time
+settings = Settings(data_lake_path=sys.argv[1], feature_store_path=sys.argv[2])
+run(settings, as_of=datetime.fromisoformat("2026-06-04T00:00:00+00:00"), threads=1)
+"""
+
+
+def test_killed_within_an_increment_the_next_one_ends_the_same(world):
+    day(world, 1)
+    day(world, 2)
+    before = world.build("06-03")
+    day(world, 3, late=True)
+    for nth in (1, 7, 16, 19):  # of the groups: at the first, in the states, in the frame, the last
+        arguments = [world.lake.path, str(world.store_path), str(nth)]
+        killed = subprocess.run([sys.executable, "-c", KILLED_INCREMENT, *arguments], check=False)
+        assert killed.returncode == -signal.SIGKILL
+        with world.open() as store:
+            assert store.snapshot.id == before.snapshot_id
+            store.verify()
+    assert world.build("06-04").increment
+    assert checksums(world) == whole(world, "06-04")
