@@ -1,10 +1,15 @@
 """The command line's exit codes and messages; what the commands do is tested with their rooms."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from movie_recommender import cli
+from movie_recommender.features import catalogue
+from movie_recommender.features.groups import ORDER
+from tests.unit.features.conftest import World
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -44,3 +49,150 @@ def test_a_server_that_does_not_answer_is_exit_code_1(
 @pytest.mark.parametrize("arguments", [["promote"], ["promote", "x"], ["features", "--as-of", "1"]])
 def test_wrong_usage_is_exit_code_2(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
     assert run(monkeypatch, *arguments) == 2
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Two days of events, nothing built."""
+    world = World(tmp_path_factory.mktemp("w"))
+    world.movie(7, "06-01 09:00", "Drama")
+    world.user(42, "06-01 09:00", age=30)
+    world.act("like", 42, 7, "06-01 10:00")
+    world.act("view", 43, 7, "06-02 10:00")
+    world.land()
+    return world
+
+
+@pytest.fixture(scope="module")
+def published(lake: World) -> World:
+    """With the snapshots of both days."""
+    lake.build("06-02")
+    lake.build("06-03")
+    return lake
+
+
+def use(monkeypatch: pytest.MonkeyPatch, lake: str, store: Path) -> None:
+    monkeypatch.setenv("DATA_LAKE_PATH", lake)
+    monkeypatch.setenv("FEATURE_STORE_PATH", str(store))
+
+
+@pytest.fixture
+def store(published: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A copy of the published file that the commands find."""
+    copy = tmp_path / "store.duckdb"
+    copy.write_bytes(published.store_path.read_bytes())
+    use(monkeypatch, published.lake.path, copy)
+    return copy
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run a command that must succeed: its JSON."""
+
+    def printed(*arguments: str) -> Any:
+        assert run(monkeypatch, *arguments) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return printed
+
+
+def test_features_alone_builds(
+    lake: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Any
+) -> None:
+    use(monkeypatch, lake.lake.path, tmp_path / "store.duckdb")
+    result = command("features", "--as-of", "2026-06-03")
+    assert (result["n_users"], result["increment"], result["reused"]) == (2, False, False)
+    assert command("features", "--as-of", "2026-06-03")["reused"]
+
+
+def test_the_feature_groups_need_no_settings(
+    monkeypatch: pytest.MonkeyPatch, command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GATE_MIN_AUC", "high")
+    listed = command("features", "list")
+    assert {group["name"] for group in listed} == set(ORDER)
+    assert set(listed[0]) == {"name", "kind", "entity", "keys", "description"}
+    told = command("features", "describe", "user_features")
+    assert told["keys"] == "user_id"
+    assert told["columns"][1] == {"name": "age", "type": "int32", "description": "in years"}
+    assert run(monkeypatch, "features", "catalogue") == 0
+    assert capsys.readouterr().out == catalogue.markdown()
+
+
+def test_what_the_store_knows_about_users_and_movies(store: Path, command: Any) -> None:
+    found = command("features", "show", "--user", "43", "--user", "42", "--movie", "7")
+    assert [row["user_id"] for row in found["users"]] == [42, 43]
+    assert found["users"][0]["taste"] == {"Drama": 1.0}
+    assert found["users"][1]["last_active"] == "2026-06-02T10:00:00+00:00"
+    assert [row["title"] for row in found["movies"]] == ["T"]
+
+
+def test_snapshots_are_listed_compared_rebuilt_and_forgotten(
+    store: Path, command: Any, tmp_path: Path
+) -> None:
+    newest, oldest = command("features", "snapshots")
+    assert (newest["as_of"], oldest["as_of"]) == (
+        "2026-06-03T00:00:00+00:00",
+        "2026-06-02T00:00:00+00:00",
+    )
+    told = command("features", "diff", oldest["id"][:6], "latest")
+    assert told["registry"]["row_counts.user_features"] == {"a": 1, "b": 2}
+    assert told["tables"]["user_features"]["added"] == 1
+    to = tmp_path / "old.duckdb"
+    rebuilt = command("features", "rebuild", "--snapshot", oldest["id"], "--to", str(to))
+    assert (rebuilt["path"], rebuilt["row_counts"]) == (str(to), oldest["row_counts"])
+    kept = command("features", "prune", "--keep-days", "0", "--keep", oldest["id"])
+    assert kept["forgotten"] == []
+    gone = command("features", "prune", "--keep-days", "0")
+    assert [one["id"] for one in gone["forgotten"]] == [oldest["id"]]
+    assert [one["id"] for one in command("features", "snapshots")] == [newest["id"]]
+
+
+def test_past_days_are_filled(
+    lake: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Any
+) -> None:
+    use(monkeypatch, lake.lake.path, tmp_path / "store.duckdb")
+    result = command("backfill", "--from", "2026-06-01", "--to", "2026-06-02")
+    assert [day["day"] for day in result["days"]] == ["2026-06-01", "2026-06-02"]
+    shown = command("features", "snapshots")
+    assert [one["id"] for one in shown] == [day["snapshot_id"] for day in result["days"]][::-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["features", "lits"], "lits"),
+        (["features", "--as-of", "2026-06-01", "list"], "--as-of"),
+        (["features", "describe", "users"], "'users', expected one of: training_frame"),
+        (["features", "show"], "--user ID or --movie ID"),
+        (["features", "show", "--user", "x"], "--user"),
+        (["features", "show", "--user", "1", "--movie", "2"], "user 1, movie 2"),
+        (["features", "rebuild", "--snapshot", "latest"], "--to"),
+        (["features", "rebuild", "--snapshot", "abcdef", "--to", "x"], "'abcdef'"),
+        (["features", "prune", "--keep-days", "-1"], "--keep-days"),
+        (["features", "prune", "--keep", "abcdef"], "'abcdef'"),
+        (["features", "diff", "latest"], "{b}"),
+        (["features", "diff", "latest", "abcdef"], "'abcdef'"),
+        (["backfill", "--from", "2026-06-01"], "--to"),
+        (["backfill", "--from", "2026-06-02", "--to", "2026-06-01"], "2026-06-02"),
+        (["backfill", "--from", "yesterday", "--to", "2026-06-01"], "yesterday"),
+    ],
+)
+def test_what_a_features_command_cannot_use_is_named_with_exit_code_2(
+    store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    told: str,
+) -> None:
+    assert run(monkeypatch, *arguments) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_without_a_published_store_it_is_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FEATURE_STORE_PATH", str(tmp_path / "store.duckdb"))
+    for arguments in (["show", "--user", "1"], ["snapshots"], ["diff", "latest", "latest"]):
+        assert run(monkeypatch, "features", *arguments) == 1
+        assert "Build it with `movie-recommender features`" in capsys.readouterr().err

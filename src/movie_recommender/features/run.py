@@ -3,15 +3,14 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from movie_recommender import __version__, events
 from movie_recommender.errors import ConfigurationError, InputDataError, NotReadyError, StorageError
-from movie_recommender.features import builder, findings, inputs, publishing, snapshots
+from movie_recommender.features import builder, findings, inputs, publishing
 from movie_recommender.features.builder import Built, Room
-from movie_recommender.features.groups import sql_hash
+from movie_recommender.features.planning import plan
 from movie_recommender.features.snapshots import Snapshot
 from movie_recommender.features.store import FeatureStore
 from movie_recommender.lake import LakeChanges, LakeIntegrity
@@ -85,7 +84,12 @@ def run(
     path = settings.feature_store_path
     LakeIntegrity(settings.data_lake_path).check()
     lake = LakeChanges(settings.data_lake_path)
-    planned = _plan(lake, as_of, lake_versions, settings.history_loaded_until)
+    planned = plan(
+        lake,
+        as_of=as_of,
+        lake_versions=lake_versions,
+        on_time_until=settings.history_loaded_until,
+    )
     logger.info("features start snapshot=%s as_of=%s", planned.id, planned.as_of.isoformat())
     with publishing.build_directory(path) as directory:
         history = _history(path, planned)
@@ -105,32 +109,6 @@ def run(
 def page_path(store: Path) -> Path:
     """Where the report about the newest build is, published or not."""
     return store.with_suffix(".quality.html")
-
-
-def _plan(
-    lake: LakeChanges,
-    as_of: datetime,
-    lake_versions: Mapping[str, int] | None,
-    on_time_until: datetime | None,
-) -> Snapshot:
-    found = lake.versions() if lake_versions is None else lake_versions
-    versions = {topic: found[topic] for topic in events.CONTRACTS if topic in found}
-    ids = {topic: lake.id(topic) for topic in versions}
-    rows = inputs.everything(lake, versions)
-    return snapshots.plan(
-        as_of=as_of.astimezone(UTC),
-        lake_versions=versions,
-        lake_ids={topic: found for topic, found in ids.items() if found is not None},
-        lake_files=[
-            Path(file).name
-            for parts in rows.values()
-            for part in parts
-            for file in getattr(part.rows, "files", ())
-        ],
-        on_time_until=on_time_until or inputs.on_time_until(lake, versions),
-        code_version=__version__,
-        sql_hash=sql_hash(),
-    )
 
 
 def _build(

@@ -23,8 +23,8 @@
 -- column rating_spread: their standard deviation (population), in stars; NULL: none
 -- column watch_completion: mean watched fraction; NULL: none
 -- column last_liked: movie of the newest positive contact; NULL: none
--- column taste: positives by genre (its number in genres), each counting half for every 28 days since 1970 that began
---   after it; NULL: none
+-- column taste: positives by genre, each counting half for every 28 days since 1970 that began after
+--   it; NULL: none. The file has the genres' numbers, the reader gives their names
 WITH states AS (
     SELECT *
     FROM store.user_states

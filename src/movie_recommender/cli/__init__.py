@@ -5,28 +5,23 @@ result as JSON. Exit code 0: done; 1: failed, a retry may help; 2: a setting, an
 input is wrong.
 """
 
-import json
 import logging
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from movie_recommender import __version__
+from movie_recommender.cli.feature_store import app as features
+from movie_recommender.cli.feature_store import backfill
+from movie_recommender.cli.shared import AsOf, midnight, now, print_json
 from movie_recommender.errors import ConfigurationError, InputDataError, MovieRecommenderError
 from movie_recommender.settings import describe, load_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-
-AsOf = Annotated[
-    datetime | None,
-    typer.Option(
-        formats=["%Y-%m-%d"], help="Midnight UTC at the start of this day; today by default."
-    ),
-]
 
 
 def main() -> None:
@@ -48,7 +43,7 @@ def main() -> None:
 @app.command()
 def settings() -> None:
     """Show every setting in effect, secrets hidden."""
-    _print(describe(load_settings()))
+    print_json(describe(load_settings()))
 
 
 @app.command()
@@ -61,7 +56,7 @@ def extract(
     """Move new events from Kafka into the data lake."""
     from movie_recommender.extract import run
 
-    _print(asdict(run(load_settings(), now=_now(), accept_data_loss=accept_data_loss)))
+    print_json(asdict(run(load_settings(), now=now(), accept_data_loss=accept_data_loss)))
 
 
 dead_letters = typer.Typer(no_args_is_help=True, help="Look at rejected messages; judge again.")
@@ -86,7 +81,7 @@ def list_dead_letters(
 
     day = since and since.date()
     found = listing(load_settings(), topic=topic, reason=reason, since=day, limit=limit)
-    _print(asdict(found))
+    print_json(asdict(found))
 
 
 @dead_letters.command("show")
@@ -94,7 +89,7 @@ def show_dead_letter(topic: str, partition: int, offset: int) -> None:
     """Show one rejected message whole."""
     from movie_recommender.extract.dead_letters import show
 
-    _print(show(load_settings(), topic, partition, offset))
+    print_json(show(load_settings(), topic, partition, offset))
 
 
 @dead_letters.command("replay")
@@ -102,7 +97,7 @@ def replay_dead_letters(*, topic: Topic = None, reason: Reason = None) -> None:
     """Judge rejected messages again; the valid ones land in the lake, each event once."""
     from movie_recommender.extract.dead_letters import replay
 
-    _print(asdict(replay(load_settings(), now=_now(), topic=topic, reason=reason)))
+    print_json(asdict(replay(load_settings(), now=now(), topic=topic, reason=reason)))
 
 
 lake = typer.Typer(no_args_is_help=True, help="Care for the data lake.")
@@ -119,7 +114,7 @@ def maintain_lake(
     """Rewrite days that lie in many small files; delete files that no version needs."""
     from movie_recommender.extract.maintain import maintain
 
-    _print(asdict(maintain(load_settings(), budget_s=budget)))
+    print_json(asdict(maintain(load_settings(), budget_s=budget)))
 
 
 @lake.command("rebuild")
@@ -136,15 +131,11 @@ def rebuild_lake(
     if not from_beginning:
         message = "Say --from-beginning: every message that Kafka still holds is judged again."
         raise typer.BadParameter(message)
-    _print(asdict(rebuild(load_settings(), now=_now())))
+    print_json(asdict(rebuild(load_settings(), now=now())))
 
 
-@app.command()
-def features(*, as_of: AsOf = None) -> None:
-    """Build and publish the feature store from the lake."""
-    from movie_recommender.features import run
-
-    _print(asdict(run(load_settings(), as_of=_midnight(as_of))))
+app.add_typer(features, name="features")
+app.command()(backfill)
 
 
 @app.command()
@@ -152,15 +143,15 @@ def train(*, as_of: AsOf = None) -> None:
     """Train a candidate at once and register it."""
     from movie_recommender.training import run
 
-    instant = _midnight(as_of)
+    instant = midnight(as_of)
     result = run(
         load_settings(),
         as_of=instant,
         run_date=instant.date(),
         force=True,
-        request_id=_now().isoformat(),
+        request_id=now().isoformat(),
     )
-    _print(asdict(result))
+    print_json(asdict(result))
 
 
 @app.command()
@@ -175,7 +166,7 @@ def evaluate(
 
     values = load_settings()
     chosen = Registry(values).candidate().version if version is None else version
-    _print(asdict(run(values, as_of=_midnight(as_of), version=chosen)))
+    print_json(asdict(run(values, as_of=midnight(as_of), version=chosen)))
 
 
 @app.command()
@@ -195,9 +186,9 @@ def compare(
     from movie_recommender.evaluation.report import ranker_table
 
     result = evaluation.compare(
-        load_settings(), as_of=_midnight(as_of), version=version, truth=truth
+        load_settings(), as_of=midnight(as_of), version=version, truth=truth
     )
-    _print(asdict(result))
+    print_json(asdict(result))
     if sys.stdout.isatty():
         Console(stderr=True).print(Markdown(ranker_table(result.rankers)))
 
@@ -207,7 +198,7 @@ def promote(version: Annotated[int, typer.Argument(help="Model version.")]) -> N
     """Put a model version into production."""
     from movie_recommender import registry
 
-    _print(asdict(registry.promote(load_settings(), version=version, by_hand=True)))
+    print_json(asdict(registry.promote(load_settings(), version=version, by_hand=True)))
 
 
 @app.command()
@@ -215,7 +206,7 @@ def rollback() -> None:
     """Put the previous production model back."""
     from movie_recommender import registry
 
-    _print(asdict(registry.rollback(load_settings())))
+    print_json(asdict(registry.rollback(load_settings())))
 
 
 @app.command()
@@ -223,24 +214,10 @@ def models() -> None:
     """List the model's versions, newest first."""
     from movie_recommender.registry import Registry
 
-    _print([asdict(version) for version in Registry(load_settings()).versions()])
+    print_json([asdict(version) for version in Registry(load_settings()).versions()])
 
 
 @app.command()
 def version() -> None:
     """Show the package's version."""
     typer.echo(__version__)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _midnight(day: datetime | None) -> datetime:
-    """Start of `day`, of today if none is given: the instant of that day's run."""
-    chosen = day or _now()
-    return datetime(chosen.year, chosen.month, chosen.day, tzinfo=UTC)
-
-
-def _print(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, default=str))

@@ -1,0 +1,30 @@
+"""What the commands share: the day they are about, and how they print."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"], help="Midnight UTC at the start of this day; today by default."
+    ),
+]
+
+
+def now() -> datetime:
+    """The clock, which no room reads."""
+    return datetime.now(UTC)
+
+
+def midnight(day: datetime | None) -> datetime:
+    """Start of `day`, of today if none is given: the instant of that day's run."""
+    chosen = day or now()
+    return datetime(chosen.year, chosen.month, chosen.day, tzinfo=UTC)
+
+
+def print_json(value: Any) -> None:
+    """Print a result."""
+    typer.echo(json.dumps(value, indent=2, default=str))
