@@ -28,8 +28,8 @@ GROWING = (
 )
 """Sums over all days so far: they grow every day, and a warning that is always there is none. They
 are taken in multiples of their mean, so that growth of all alike is no drift."""
-SAMPLE_ROWS = 200_000
-"""At most so many rows are looked at; by chance, a PSI is then about 0.0001."""
+SAMPLE_ROWS = 50_000
+"""At most about so many rows are looked at; by chance, a PSI is then about 0.0004."""
 
 Floats = npt.NDArray[np.float64]
 

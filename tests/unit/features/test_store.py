@@ -85,6 +85,19 @@ def test_rows_by_id_come_sorted_once_and_without_the_unknown(store):
     assert store.get_user_features([99]).schema.equals(schemas.USER_FEATURES)
 
 
+def test_rows_from_memory_are_those_of_the_file(store, published):
+    with FeatureStore.open(published, entities_in_memory=True) as kept:
+        for ids in ([3, 1, 3, 99], [], [99], [-1], None):
+            assert kept.get_user_features(ids).equals(store.get_user_features(ids))
+            assert kept.get_movie_features(ids).equals(store.get_movie_features(ids))
+
+
+def test_an_empty_store_in_memory(world):
+    world.build("06-01")
+    with FeatureStore.open(world.store_path, entities_in_memory=True) as kept:
+        assert kept.get_user_features([1]).num_rows == 0
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(NotReadyError, match=r"none\.duckdb.*movie-recommender features"):
         FeatureStore.open(tmp_path / "none.duckdb")
