@@ -91,7 +91,8 @@ def _measure(options: argparse.Namespace, found: Lakes, directory: Path) -> None
         store, out = directory / "sample.duckdb", directory / "pandas"
         ours = [_build(found.sample, store) for _ in range(rounds)]
         theirs = [_pandas(found.sample, store, out) for _ in range(rounds)]
-        conditions = f"one user in {SAMPLE}: {_world(found.sample)}"
+        rss = max(run["rss_mb"] for run in theirs)
+        conditions = f"one user in {SAMPLE}: {_world(found.sample)}; pandas with {rss} MB"
         _say_speed(ours, theirs, "pandas: groupby, cumsum, merge_asof", 5, found.sample, conditions)
     if not options.no_spark:
         theirs = [_spark(history, full, directory / "spark")]
