@@ -30,7 +30,8 @@ from movie_recommender.features.groups import (
 )
 from movie_recommender.features.inputs import Part
 from movie_recommender.features.inspection import Inspection, inspect
-from movie_recommender.features.snapshots import Snapshot, instant
+from movie_recommender.features.publishing import NO_ROOM, is_damage
+from movie_recommender.features.snapshots import NEVER, Snapshot, instant
 from movie_recommender.lake.storage import reason
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,14 @@ class Room:
     directory: Path
     memory_limit: str
     threads: int | None
+
+    def config(self) -> dict[str, str | bool | int | float | list[str]]:
+        """DuckDB's settings for a connection that keeps to this room."""
+        limits = {
+            "memory_limit": self.memory_limit,
+            "temp_directory": str(self.directory / "spill"),
+        }
+        return {**limits} if self.threads is None else {**limits, "threads": self.threads}
 
     def clear(self) -> None:
         """Empty the directory."""
@@ -128,13 +137,7 @@ def build(
         StorageError: no room for the file or the spilled tables, or the lake can't be read.
     """
     built = room.directory / "store.duckdb"
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": room.memory_limit,
-        "temp_directory": str(room.directory / "spill"),
-        "preserve_insertion_order": False,
-    }
-    if room.threads is not None:
-        config["threads"] = room.threads
+    config = {**room.config(), "preserve_insertion_order": False}
     with (
         _refusals(room),
         # A database of its own that the files are attached to: steps stay out of the store.
@@ -197,7 +200,7 @@ def _take(
     by_name = {group.name: group for group in load_groups()}
     for name in TELL_WHAT_IS_NEW:
         _run(connection, by_name[name], parameters)
-    known_until = _known_until(connection, planned if base is None else base, base is not None)
+    known_until = _known_until(connection, base)
     decayed_to = max(planned.as_of, known_until)
     parameters["decayed_to"] = decayed_to
     if base is not None:
@@ -247,13 +250,12 @@ def _period(moment: datetime) -> int:
     return int((moment - instant(0)) // timedelta(days=28))
 
 
-def _known_until(
-    connection: duckdb.DuckDBPyConnection, before: Snapshot, must_follow: bool
-) -> datetime:
+def _known_until(connection: duckdb.DuckDBPyConnection, base: Snapshot | None) -> datetime:
+    before = NEVER if base is None else base.known_until
     [(first, last)] = connection.sql(_ARRIVED).fetchall()
     if first is None:
-        return before.known_until
-    if must_follow and instant(first) <= before.known_until:
+        return before
+    if base is not None and instant(first) <= before:
         raise NotAnIncrementError
     return instant(last)
 
@@ -278,13 +280,7 @@ def _refusals(room: Room) -> Iterator[None]:
     """Say what the operator can do when DuckDB got no room or the lake no answer."""
     try:
         yield
-    # What can't be written to the log fails as a transaction.
-    except (
-        OSError,
-        duckdb.IOException,
-        duckdb.OutOfMemoryException,
-        duckdb.TransactionException,
-    ) as error:
+    except NO_ROOM as error:
         message = (
             f"Building the feature store in {room.directory} stopped: {reason(error)}. Expected "
             f"room for the new file and, beyond {room.memory_limit} of memory, for intermediate "
@@ -292,7 +288,7 @@ def _refusals(room: Room) -> Iterator[None]:
         )
         raise StorageError(message) from error
     except duckdb.Error as error:
-        if "Corrupt database file" in str(error):
+        if is_damage(error):
             message = f"The published feature store is damaged: {reason(error)}."
             raise StorageError(message) from error
         if "registered as" not in str(error):

@@ -147,15 +147,9 @@ def _plain(value: object) -> object:
 def _tables(
     room: Room, files: Mapping[str, Path], one: Snapshot, other: Snapshot
 ) -> dict[str, TableDifference]:
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": room.memory_limit,
-        "temp_directory": str(room.directory / "spill"),
-    }
-    if room.threads is not None:
-        config["threads"] = room.threads
     with (
         history.refusals(f"Comparing snapshots {one.id} and {other.id} in {room.directory}"),
-        duckdb.connect(":memory:", config=config) as connection,
+        duckdb.connect(":memory:", config=room.config()) as connection,
     ):
         for alias, snapshot in (("a", one), ("b", other)):
             connection.execute(f"ATTACH ? AS {alias} (READ_ONLY)", [str(files[snapshot.id])])

@@ -208,20 +208,14 @@ def refusals(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    # What can't be written to the log fails as a transaction.
-    except (
-        OSError,
-        duckdb.IOException,
-        duckdb.OutOfMemoryException,
-        duckdb.TransactionException,
-    ) as error:
+    except publishing.NO_ROOM as error:
         message = (
             f"{doing} stopped: {reason(error)}. Expected a whole file and room for another; the "
             "published store stays in use as it was. Free space there and run again."
         )
         raise StorageError(message) from error
     except duckdb.Error as error:
-        if "Corrupt database file" not in str(error):
+        if not publishing.is_damage(error):
             raise
         message = (
             f"{doing} stopped, the published feature store is damaged: {reason(error)}. Build it "

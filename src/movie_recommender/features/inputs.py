@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 import pyarrow.dataset as ds
-from pyarrow import fs
 
 from movie_recommender import events
 from movie_recommender.features.snapshots import Snapshot
 from movie_recommender.lake import LakeChanges
+from movie_recommender.lake.rows import gone
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def since(lake: LakeChanges, base: Snapshot, planned: Snapshot) -> dict[str, Seq
         if appended is None:
             return None
         held = lake.dataset(topic, was, not_before=base.as_of.date()) if was >= 0 else None
-        if held is not None and not _all_there(held):
+        if held is not None and gone(held):
             return None
         parts[topic] = [Part(appended)] + ([Part(held, base.as_of)] if held is not None else [])
     return parts
@@ -69,9 +69,3 @@ def on_time_until(lake: LakeChanges, versions: Mapping[str, int]) -> datetime:
         return datetime(1970, 1, 1, tzinfo=UTC)
     day = min(known).astimezone(UTC).date()
     return datetime.combine(day, time(), tzinfo=UTC) + timedelta(days=1)
-
-
-def _all_there(rows: ds.Dataset) -> bool:
-    files = getattr(rows, "files", [])
-    found = rows.filesystem.get_file_info(files) if files else []
-    return all(info.type != fs.FileType.NotFound for info in found)

@@ -1,7 +1,7 @@
 """A new store looked at before it is published: the quality rules, and drift against a snapshot."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -26,11 +26,11 @@ class Inspection:
     drifts: Sequence[drift.Drift]
     profile: str
     reference_id: str | None = None
-    warnings: list[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        found = [finding.text for finding in broken(self.findings, "warn")]
-        object.__setattr__(self, "warnings", found)
+    @property
+    def warnings(self) -> list[str]:
+        """Of the rules that only warn, those that are broken: a sentence each."""
+        return [finding.text for finding in broken(self.findings, "warn")]
 
     def measures(self) -> dict[str, float]:
         """Drift by feature: PSI, of `genres` the Jensen-Shannon distance (base 2)."""

@@ -10,11 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
+
 from movie_recommender.errors import ConcurrentWriteError, ConfigurationError, StorageError
 from movie_recommender.features.inspection import Inspection
 from movie_recommender.features.snapshots import Snapshot
 
 logger = logging.getLogger(__name__)
+
+NO_ROOM = (
+    OSError,
+    duckdb.IOException,
+    duckdb.OutOfMemoryException,
+    # What can't be written to the log fails as a transaction.
+    duckdb.TransactionException,
+)
+"""What writing a store's file raises where the disk or the memory refuses."""
 
 _MISPLACED = {
     errno.EACCES,
@@ -104,6 +115,11 @@ def explain(error: OSError, path: Path) -> ConfigurationError | StorageError:
         f"{what}, expected room for a second copy of the store beside the published one, which "
         "stays in use as it was. Free space and run again."
     )
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Whether a block of a store's file isn't what was written."""
+    return "Corrupt database file" in str(error)
 
 
 def _lock(descriptor: int, path: Path) -> None:

@@ -13,6 +13,8 @@ STORE_FORMAT = 2
 """Layout of the store's file; a reader refuses a higher one."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER = _EPOCH
+"""When the last row became known where there is none."""
 _CREATE = """
 CREATE OR REPLACE TABLE store.snapshots (
     sequence BIGINT PRIMARY KEY,
@@ -112,7 +114,7 @@ def plan(
         lake_versions=dict(sorted(lake_versions.items())),
         lake_ids=dict(sorted(lake_ids.items())),
         on_time_until=on_time_until,
-        known_until=instant(0),
+        known_until=NEVER,
         code_version=code_version,
         engine=engine,
         sql_hash=sql_hash,

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 from pyarrow import fs
 
-from movie_recommender.lake.rows import rows_of
+from movie_recommender.lake.rows import gone, rows_of
 from movie_recommender.lake.storage import arrow_files
 from movie_recommender.lake.store import Lake
 from movie_recommender.lake.tables import partition_column, table_schema
@@ -48,10 +48,8 @@ class LakeChanges(Lake):
             for file in added
             if file["dataChange"]
         ]
-        found = files.get_file_info([path for path, _ in chosen])
-        if any(info.type == fs.FileType.NotFound for info in found):
-            return None
-        return rows_of(self._uri(table), table, chosen, table_schema(table))
+        rows = rows_of(self._uri(table), table, chosen, table_schema(table))
+        return None if gone(rows) else rows
 
     def id(self, table: str) -> str | None:
         """Delta's own id of the table, another one for each table ever made; None: no table.

@@ -6,6 +6,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
+from pyarrow import fs
 
 from movie_recommender.lake.storage import arrow_files
 from movie_recommender.lake.tables import partition_column
@@ -28,6 +29,13 @@ def rows_of(
         form.make_fragment(path, files, partition_expression=column == day) for path, day in chosen
     ]
     return pads.FileSystemDataset(fragments, schema, form, files)
+
+
+def gone(rows: pads.Dataset, paths: Iterable[str] | None = None) -> list[str]:
+    """Which of the files of `rows`, or of some of them, aren't there any more."""
+    asked = list(getattr(rows, "files", ()) if paths is None else paths)
+    found = rows.filesystem.get_file_info(asked) if asked else []
+    return [info.path for info in found if info.type == fs.FileType.NotFound]
 
 
 def scan(

@@ -7,6 +7,7 @@ import pyarrow.dataset as pads
 from pyarrow import fs
 
 from movie_recommender.lake.changes import LakeChanges
+from movie_recommender.lake.rows import gone
 from movie_recommender.lake.storage import arrow_files
 from movie_recommender.lake.tables import partition_column
 
@@ -39,13 +40,12 @@ class LakeTravel(LakeChanges):
         column = partition_column(table)
         files = [file.path for file in rows.get_fragments() if _day_of(file, column) <= until]
         with self._refusals(table, "read"):
-            found = rows.filesystem.get_file_info(files)
-        gone = [info.path for info in found if info.type == fs.FileType.NotFound]
-        if not gone:
+            lost = gone(rows, files)
+        if not lost:
             return None
         return (
             f"of the {len(files)} files of version {version} of lake table {uri!r} "
-            f"{len(gone)} are gone, such as {gone[0]}"
+            f"{len(lost)} are gone, such as {lost[0]}"
         )
 
 
