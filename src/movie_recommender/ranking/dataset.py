@@ -23,6 +23,8 @@ class Dataset:
         seen: (U, I) float32, 1 where the frame has a row before `until`: a row is dated by the
             first positive, else by the first contact. Holds `positives`.
         until: the instant; nothing at or after it is in the matrices.
+        times: (P,) int64 microseconds since 1970, in the order of `positives.indices`: when each
+            first positive came; None where a data set has no times.
     """
 
     users: pa.Table
@@ -30,6 +32,7 @@ class Dataset:
     positives: csr_array
     seen: csr_array
     until: datetime
+    times: npt.NDArray[np.int64] | None = None
 
     @property
     def user_ids(self) -> npt.NDArray[np.int64]:
@@ -52,8 +55,13 @@ class Dataset:
         """
         past = frame.filter(pc.less(frame["event_time"], _instant(until)))
         seen = _matrix(past, users, movies)
-        positives = _matrix(past.filter(pc.equal(past["label"], 1)), users, movies)
-        return cls(users=users, movies=movies, positives=positives, seen=seen, until=until)
+        liked = past.filter(pc.equal(past["label"], 1))
+        places = _matrix(liked, users, movies, values=np.arange(liked.num_rows))
+        times = pc.cast(liked["event_time"], pa.int64()).to_numpy()[places.data]
+        positives = csr_array(
+            (np.ones(places.nnz, np.float32), places.indices, places.indptr), shape=places.shape
+        )
+        return cls(users, movies, positives, seen, until, times)
 
 
 def positives_between(
@@ -87,11 +95,19 @@ def _ids(table: pa.Table, column: str) -> npt.NDArray[np.int64]:
     return ids
 
 
-def _matrix(rows: pa.Table, users: pa.Table, movies: pa.Table) -> csr_array:
+def _matrix(
+    rows: pa.Table,
+    users: pa.Table,
+    movies: pa.Table,
+    *,
+    values: npt.NDArray[np.generic] | None = None,
+) -> csr_array:
+    """(U, I) of one value a row of `rows`, 1 unless given; a pair has one row at most."""
     user_rows = _rows(rows, users, "user_id")
     movie_rows = _rows(rows, movies, "movie_id")
-    ones = np.ones(len(user_rows), np.float32)
-    matrix = csr_array((ones, (user_rows, movie_rows)), shape=(users.num_rows, movies.num_rows))
+    if values is None:
+        values = np.ones(len(user_rows), np.float32)
+    matrix = csr_array((values, (user_rows, movie_rows)), shape=(users.num_rows, movies.num_rows))
     matrix.sort_indices()
     return matrix
 

@@ -19,6 +19,17 @@ def test_only_what_came_before_is_known() -> None:
     assert dataset.seen.toarray().tolist() == [[0, 1, 1, 0], [0] * 4, [0] * 4]
 
 
+def test_times_go_with_the_positives() -> None:
+    rows = [(1, 3, 9.0, 1), *ROWS, (1, 0, 8.0, 1)]
+    dataset = Dataset.before(END, frame_table(rows), users=users_table(3), movies=movies_table(4))
+    user, movie = dataset.positives.nonzero()
+    assert dataset.times is not None
+    ages = [(END.timestamp() - t / 1e6) / 86400 for t in dataset.times]
+    assert list(zip(user.tolist(), movie.tolist(), ages, strict=True)) == [
+        (0, 1, 5.0), (1, 0, 8.0), (1, 2, 3.0), (1, 3, 9.0), (2, 0, 1.0)
+    ]  # fmt: skip
+
+
 def test_positives_between_includes_the_start_only() -> None:
     window = positives_between(
         frame_table(ROWS),
