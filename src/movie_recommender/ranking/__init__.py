@@ -5,6 +5,7 @@ In: the training frame, user and movie features; a bundle's weights. Out: matric
 Pure NumPy: evaluation and serving rank without importing torch.
 """
 
+from movie_recommender.ranking.baselines import fit_baselines
 from movie_recommender.ranking.chance import Random
 from movie_recommender.ranking.dataset import Dataset
 from movie_recommender.ranking.encoding import Encoding
@@ -21,4 +22,5 @@ __all__ = [
     "Popularity",
     "Random",
     "Scorer",
+    "fit_baselines",
 ]
