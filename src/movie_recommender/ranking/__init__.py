@@ -2,10 +2,10 @@
 
 In: the training frame, user and movie features; a bundle's weights. Out: matrices indexed by row
 (`Dataset`), and a score for any user and movie (`Scorer`), also for those that training never saw.
-Pure NumPy: evaluation and serving rank without importing torch.
+Pure NumPy: evaluation and serving rank without importing torch. The rankers that a model has to
+beat stand behind `ranking.baselines`, as fitting them takes a library that serving does without.
 """
 
-from movie_recommender.ranking.baselines import fit_baselines
 from movie_recommender.ranking.chance import Random
 from movie_recommender.ranking.dataset import Dataset
 from movie_recommender.ranking.encoding import Encoding
@@ -22,5 +22,4 @@ __all__ = [
     "Popularity",
     "Random",
     "Scorer",
-    "fit_baselines",
 ]
