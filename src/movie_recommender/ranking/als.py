@@ -9,8 +9,12 @@ from movie_recommender.ranking.scorer import Floats, Rows
 
 FACTORS = 64
 REGULARISATION = 100.0
-ALPHA = 10.0
+ALPHA = 20.0
 ITERATIONS = 15
+"""Near the best full-catalogue NDCG@10 both on the default world's validation window and on a
+held-out positive a user of ml-latest-small, of d 32 and 64, l from 1 to 300 and a from 3 to 40:
+0.090 where the best for that world alone (l 200, a 40) has 0.096, and 0.039 where the best for
+MovieLens alone (l 30, a 5) has 0.044."""
 
 
 class ALS:

@@ -7,7 +7,9 @@ import numpy as np
 from movie_recommender.ranking.dataset import Dataset
 from movie_recommender.ranking.scorer import Floats, Rows
 
-HALF_LIFE_DAYS = 7.0
+HALF_LIFE_DAYS = 365.0
+"""The best full-catalogue NDCG@10 on ml-latest-small's validation window, of 1 to 1,500 days; on
+the default world's, which has a month of history, all from 4 days on are alike within 1 %."""
 
 _DAY_US = 86_400_000_000
 
