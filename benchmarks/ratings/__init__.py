@@ -1,0 +1,1 @@
+"""Where the model's benchmarks get their ratings: MovieLens, NCF's files, and made-up worlds."""

@@ -1,0 +1,87 @@
+"""What one comparison is made on: what may be learned, and which pairs are judged."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from movie_recommender.evaluation import protocol
+from movie_recommender.evaluation.run import SEED
+from movie_recommender.events import INSTANT
+from movie_recommender.ranking import Dataset
+from movie_recommender.settings import Settings
+
+WindowName = Literal["test", "validation"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One data set, cut.
+
+    Attributes:
+        name: of the data set, for the claims.
+        learned: what the trained model learns from.
+        task: the pairs to judge. Its dataset holds the users' histories, and is what the
+            baselines are fitted on: they see the days between `learned` and the window as well.
+        conditions: sizes and dates, for the claims.
+    """
+
+    name: str
+    learned: Dataset
+    task: protocol.Task
+    conditions: str
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Users and movies."""
+        return self.learned.users.num_rows, self.learned.movies.num_rows
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the feature store hands out at `as_of`.
+
+    Attributes:
+        frame: user_id, movie_id, event_time, label.
+        users: sorted by user_id, with what `Encoding` reads.
+        movies: sorted by movie_id, with what `Encoding` reads.
+        as_of: the instant before which everything lies.
+    """
+
+    frame: pa.Table
+    users: pa.Table
+    movies: pa.Table
+    as_of: datetime
+
+
+def time_split(name: str, tables: Tables, settings: Settings, window: WindowName) -> Case:
+    """The newest window, or the one before it, cut as `train_model` and `evaluate_model` cut it.
+
+    The test window leaves the validation window out of what is learned, as the pipeline does; on
+    the validation window nothing of the test window is known.
+    """
+    test = _newest(tables.frame, tables.as_of, settings)
+    before = pc.less(tables.frame["event_time"], pa.scalar(test.start, INSTANT))
+    validation = _newest(tables.frame.filter(before), test.start, settings)
+    chosen = {"test": test, "validation": validation}[window]
+    users, movies = tables.users, tables.movies
+    task = protocol.make_task(tables.frame, chosen, users=users, movies=movies, seed=SEED)
+    learned = Dataset.before(validation.start, tables.frame, users=users, movies=movies)
+    conditions = (
+        f"{window} window {chosen.start:%Y-%m-%d %H:%M} to {chosen.end:%Y-%m-%d %H:%M}, learned "
+        f"before {validation.start:%Y-%m-%d %H:%M}; {users.num_rows:,} users, "
+        f"{movies.num_rows:,} movies, {learned.positives.nnz:,} positives learned, "
+        f"{len(task.user):,} of {len(task.users):,} users to rank"
+    )
+    return Case(name, learned, task, conditions)
+
+
+def _newest(frame: pa.Table, end: datetime, settings: Settings) -> protocol.Window:
+    return protocol.newest_window(
+        frame,
+        end=end,
+        days=settings.evaluation_window_days,
+        min_users=settings.evaluation_min_users,
+    )

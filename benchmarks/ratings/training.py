@@ -1,0 +1,60 @@
+"""The one place where the benchmarks train: as `train_model` does, in a process of its own."""
+
+import resource
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+
+import torch
+
+from movie_recommender.ranking import Dataset, Encoding
+from movie_recommender.training.run import write_bundle
+from movie_recommender.training.trainer import TrainingConfig, initial_model, train
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training cost.
+
+    Attributes:
+        seconds: from the data in memory to the written bundle.
+        epoch_seconds: of each epoch.
+        peak_mb: resident memory of the process at its highest, libraries and data with it.
+    """
+
+    seconds: float
+    epoch_seconds: tuple[float, ...]
+    peak_mb: float
+
+
+def default_config(dataset: Dataset, *, seed: int) -> TrainingConfig:
+    """The constants that `train_model` uses."""
+    config = TrainingConfig(seed=seed)
+    return replace(config, dim=min(config.dim, dataset.movies.num_rows))
+
+
+def fit(dataset: Dataset, config: TrainingConfig, bundle: Path) -> Trained:
+    """Learn from `dataset` and write what is served into the new folder `bundle`."""
+    started = perf_counter()
+    ends = []
+    encoding = Encoding.fit(dataset.users, dataset.movies)
+    model = initial_model(
+        dataset.positives,
+        torch.from_numpy(encoding.encode_users(dataset.users)),
+        torch.from_numpy(encoding.encode_movies(dataset.movies)),
+        config,
+    )
+    begun = perf_counter()
+    train(model, dataset.positives, config, on_epoch=lambda _: ends.append(perf_counter()))
+    write_bundle(bundle, model, dataset, encoding)
+    epochs = tuple(end - start for start, end in zip([begun, *ends], ends, strict=False))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Trained(perf_counter() - started, epochs, peak)
+
+
+def fit_apart(dataset: Dataset, config: TrainingConfig, bundle: Path) -> Trained:
+    """`fit` in a fresh process, so that its memory is its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(fit, dataset, config, bundle).result()
