@@ -145,6 +145,12 @@ class Settings(BaseSettings):
     gate_min_auc: Share = 0.75
     gate_min_ndcg_at_10: Share = 0.50
     gate_min_hit_rate_at_10: Share = 0.40
+    gate_min_coverage: Share = 0.05
+    """Share of the movies that all judged users' lists could hold, which they must hold."""
+    gate_max_loss: Share = 0.01
+    """NDCG@10 that a candidate may be behind production on average: the noise of one window."""
+    gate_max_slice_loss: Share = 0.05
+    """The same for a slice of at least 100 users, where the loss is certain."""
     evaluation_window_days: Annotated[int, Field(ge=1, le=365)] = 3
     """Days of newest events that a model is judged on; as many before them are for validation."""
     evaluation_min_users: Annotated[int, Field(ge=1)] = 100

@@ -2,17 +2,17 @@
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-
 from movie_recommender.evaluation import gate, protocol
+from movie_recommender.evaluation.contest import Contest
 from movie_recommender.evaluation.run import SEED, check_as_of, task_of
 from movie_recommender.features import FeatureStore
-from movie_recommender.ranking import ItemKNN, NeuMF, Oracle, Popularity, Random, Scorer
+from movie_recommender.ranking import NeuMF, Oracle, Random, Scorer
+from movie_recommender.ranking.baselines import fit_baselines
 from movie_recommender.registry import Registry
 from movie_recommender.settings import Settings
 
@@ -53,7 +53,7 @@ class Comparison:
 def compare(
     settings: Settings, *, as_of: datetime, version: int | None = None, truth: Path | None = None
 ) -> Comparison:
-    """Judge a model version (`ncf`), item-kNN, popularity, chance and the oracle on one window.
+    """Judge a model version (`ncf`), the baselines, chance and the oracle on one window.
 
     Window and pairs are those of `evaluation.run` for the same version. Reads only; a second call
     gives the same numbers.
@@ -104,38 +104,37 @@ def compare(
 def side_by_side(
     settings: Settings, task: protocol.Task, scorers: Mapping[str, Scorer]
 ) -> list[Ranked]:
-    """`scorers` beside item-kNN, popularity and chance, the best NDCG@10 first.
+    """`scorers` beside the baselines and chance, the best NDCG@10 first.
 
     All intervals come from the same resamples of users, so two rankers' can be held side by side.
     """
     if len(task.user) == 0:
         return []
-    baselines: dict[str, Scorer] = {
-        "item_knn": ItemKNN(task.dataset),
-        "popularity": Popularity(task.dataset),
-        "random": Random(task.dataset, seed=SEED),
-    }
-    judged = {name: protocol.judge(s, task) for name, s in {**scorers, **baselines}.items()}
-    popularity = judged["popularity"].means()
-    rankers = [_ranked(settings, name, judgement, popularity) for name, judgement in judged.items()]
-    return sorted(rankers, key=lambda ranked: -ranked.metrics["ndcg_at_10"])
+    baselines = fit_baselines(task.dataset, seed=SEED)
+    rankers = {**scorers, **baselines, "random": Random(task.dataset, seed=SEED)}
+    judged = {name: protocol.judge(scorer, task) for name, scorer in rankers.items()}
+    contest = Contest(task, judged, seed=SEED)
+    ranked = [_ranked(settings, task, contest, name, baselines) for name in rankers]
+    return sorted(ranked, key=lambda one: -one.metrics["ndcg_at_10"])
 
 
 def _ranked(
-    settings: Settings,
-    name: str,
-    judged: protocol.Judgement,
-    popularity: Mapping[str, float],
+    settings: Settings, task: protocol.Task, contest: Contest, name: str, rivals: Iterable[str]
 ) -> Ranked:
+    metrics = contest.metrics(name)
     verdict = gate.decide(
         settings,
-        metrics=judged.means(),
-        popularity=popularity,
-        n_users=len(judged.auc),
-        production_delta=None,
+        n_users=len(task.users),
+        n_movies=task.dataset.movies.num_rows,
+        metrics=metrics,
+        baselines={rival: contest.difference(name, rival) for rival in rivals},
     )
-    intervals = judged.intervals(np.random.default_rng(SEED))
-    return Ranked(name, judged.means(), intervals, verdict.passed)
+    return Ranked(
+        name,
+        {metric: estimate.value for metric, estimate in metrics.items()},
+        {metric: estimate.interval() for metric, estimate in metrics.items()},
+        verdict.passed,
+    )
 
 
 def _share_known(oracle: Oracle, task: protocol.Task) -> float | None:

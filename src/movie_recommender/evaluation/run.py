@@ -3,18 +3,22 @@
 import json
 import logging
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from movie_recommender.errors import NotReadyError
-from movie_recommender.evaluation import gate, metrics, protocol, report
+from movie_recommender.evaluation import protocol, report
+from movie_recommender.evaluation.contest import Contest
+from movie_recommender.evaluation.result import CANDIDATE, EvaluationResult, result_of
+from movie_recommender.evaluation.task import Task, make_task
+from movie_recommender.evaluation.window import Window, newest_window
 from movie_recommender.features import FeatureStore
-from movie_recommender.ranking import ItemKNN, NeuMF, Popularity
+from movie_recommender.ranking import NeuMF
+from movie_recommender.ranking.baselines import fit_baselines
 from movie_recommender.registry import Registry
 from movie_recommender.registry.client import PRODUCTION
 from movie_recommender.settings import Settings
@@ -23,28 +27,6 @@ logger = logging.getLogger(__name__)
 
 SEED = 20170831
 """Draws the sampled movies and the bootstrap: the same window gives the same numbers."""
-
-
-@dataclass(frozen=True)
-class EvaluationResult:
-    """A model version on the newest window.
-
-    `metrics`, `baselines[name]` (popularity, item_knn) and `production` hold means over users;
-    `intervals` the 95 % bootstrap intervals of `metrics`. With no positive in the window the
-    metrics are empty and the gate says no.
-    """
-
-    version: int
-    as_of: str
-    window_start: str
-    window_end: str
-    n_users: int
-    n_positives: int
-    metrics: dict[str, float]
-    intervals: dict[str, list[float]]
-    baselines: dict[str, dict[str, float]]
-    production: dict[str, float] | None
-    gate: dict[str, Any]
 
 
 def run(settings: Settings, *, as_of: datetime, version: int) -> EvaluationResult:
@@ -68,19 +50,13 @@ def run(settings: Settings, *, as_of: datetime, version: int) -> EvaluationResul
         check_as_of(store, as_of)
         bundle, manifest = registry.download(version, Path(tmp, "candidate"))
         window, task = task_of(settings, store, as_of, not_before=manifest.trained_until)
-        if len(task.user) == 0:
-            result = _nothing_to_judge(settings, version, window)
-        else:
-            judged = protocol.judge(NeuMF(bundle, task.dataset), task)
-            baselines = {
-                "popularity": protocol.judge(Popularity(task.dataset), task).means(),
-                "item_knn": protocol.judge(ItemKNN(task.dataset), task).means(),
-            }
-            rival = None
-            if production is not None and production.version != version:
-                rival_bundle, _ = registry.download(production.version, Path(tmp, "production"))
-                rival = production.version, protocol.judge(NeuMF(rival_bundle, task.dataset), task)
-            result = _result(settings, version, window, task, judged, baselines, rival)
+        rival = None
+        models = {CANDIDATE: bundle}
+        if production is not None and production.version != version:
+            rival = production.version
+            models[PRODUCTION], _ = registry.download(rival, Path(tmp, "production"))
+        contest = _contest(task, models)
+    result = result_of(settings, version, window, task, contest, rival=rival)
     _publish(registry, candidate.run_id, result, as_of)
     logger.info(
         "evaluated version=%s users=%s positives=%s metrics=%s gate_passed=%s",
@@ -114,22 +90,20 @@ def check_as_of(store: FeatureStore, as_of: datetime) -> None:
         raise NotReadyError(message)
 
 
-def window_of(
-    settings: Settings, frame: pa.Table, as_of: datetime, *, not_before: str
-) -> protocol.Window:
+def window_of(settings: Settings, frame: pa.Table, as_of: datetime, *, not_before: str) -> Window:
     """The newest window, cut so that nothing the model was trained on is in it."""
-    window = protocol.newest_window(
+    window = newest_window(
         frame,
         end=as_of,
         days=settings.evaluation_window_days,
         min_users=settings.evaluation_min_users,
     )
-    return protocol.Window(max(window.start, datetime.fromisoformat(not_before)), window.end)
+    return Window(max(window.start, datetime.fromisoformat(not_before)), window.end)
 
 
 def task_of(
     settings: Settings, store: FeatureStore, as_of: datetime, *, not_before: str
-) -> tuple[protocol.Window, protocol.Task]:
+) -> tuple[Window, Task]:
     """The newest window before `as_of` and its pairs: the same call gives the same pairs.
 
     Raises:
@@ -138,75 +112,30 @@ def task_of(
     frame = frame_of(store, as_of)
     window = window_of(settings, frame, as_of, not_before=not_before)
     users, movies = store.get_user_features(), store.get_movie_features()
-    return window, protocol.make_task(frame, window, users=users, movies=movies, seed=SEED)
+    return window, make_task(frame, window, users=users, movies=movies, seed=SEED)
 
 
-def _result(
-    settings: Settings,
-    version: int,
-    window: protocol.Window,
-    task: protocol.Task,
-    judged: protocol.Judgement,
-    baselines: dict[str, dict[str, float]],
-    rival: tuple[int, protocol.Judgement] | None,
-) -> EvaluationResult:
-    rng = np.random.default_rng(SEED)
-    delta = None
-    production = None
-    if rival is not None:
-        rival_version, rival_judged = rival
-        difference = judged.ndcg_at_10 - rival_judged.ndcg_at_10
-        delta = (float(difference.mean()), *metrics.bootstrap_interval(difference, rng=rng))
-        production = {"version": rival_version, **rival_judged.means()}
-        names = ("delta_ndcg_at_10", "delta_ndcg_at_10_low", "delta_ndcg_at_10_high")
-        production |= dict(zip(names, delta, strict=True))
-    verdict = gate.decide(
-        settings,
-        metrics=judged.means(),
-        popularity=baselines["popularity"],
-        n_users=len(task.users),
-        production_delta=delta,
-    )
-    return EvaluationResult(
-        version=version,
-        as_of=window.end.isoformat(),
-        window_start=window.start.isoformat(),
-        window_end=window.end.isoformat(),
-        n_users=len(task.users),
-        n_positives=len(task.user),
-        metrics=judged.means(),
-        intervals=judged.intervals(rng),
-        baselines=baselines,
-        production=production,
-        gate=asdict(verdict),
-    )
+def _contest(task: Task, models: Mapping[str, Path]) -> Contest | None:
+    """The models of these bundles and the baselines; None where there is nothing to judge."""
+    if len(task.user) == 0:
+        return None
+    scorers = {name: NeuMF(bundle, task.dataset) for name, bundle in models.items()}
+    rankers = {**scorers, **fit_baselines(task.dataset, seed=SEED)}
+    judged = {name: protocol.judge(scorer, task) for name, scorer in rankers.items()}
+    return Contest(task, judged, seed=SEED)
 
 
-def _nothing_to_judge(
-    settings: Settings, version: int, window: protocol.Window
-) -> EvaluationResult:
-    verdict = gate.decide(settings, metrics={}, popularity={}, n_users=0, production_delta=None)
-    return EvaluationResult(
-        version=version,
-        as_of=window.end.isoformat(),
-        window_start=window.start.isoformat(),
-        window_end=window.end.isoformat(),
-        n_users=0,
-        n_positives=0,
-        metrics={},
-        intervals={},
-        baselines={},
-        production=None,
-        gate=asdict(verdict),
-    )
-
-
-def _publish(registry: Registry, run_id: str, result: EvaluationResult, as_of: datetime) -> None:
+def _publish(
+    registry: Registry,
+    run_id: str,
+    result: EvaluationResult,
+    as_of: datetime,
+) -> None:
     """Metrics as `eval_…`, one step a day, so that MLflow draws them over time; and the report."""
     day = as_of.date()
     registry.log_metrics(
         run_id,
-        {f"eval_{name}": value for name, value in result.metrics.items()},
+        result.logged(),
         step=day.toordinal(),
         time_ms=int(as_of.timestamp() * 1000),
     )

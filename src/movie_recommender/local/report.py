@@ -1,7 +1,7 @@
 """What a run did: `var/run_report.json` and the closing lines in the terminal."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,10 @@ def build(
             "page": built.get("page"),
         },
         "metrics": evaluated.get("metrics") or {},
+        "evaluation": {
+            name: evaluated.get(name)
+            for name in ("headline", "intervals", "baselines", "differences", "slices")
+        },
         "gate": evaluated.get("gate") or {"passed": None, "reasons": []},
         "model": _model(results, model_name),
         "notifications": notifications,
@@ -96,9 +100,11 @@ def render(report: Report, finished: FinishedRun, console: Console) -> None:
         _line(console, "", warning)
     if features["page"]:
         _line(console, "", f"report {features['page']}")
+    intervals = report["evaluation"]["intervals"] or {}
     for name, value in report["metrics"].items():
-        _line(console, "metrics" if name == "auc" else "", f"{name} {value:.4f}")
-    _gate(report["gate"], console)
+        interval = f" {_interval(intervals[name])}" if name in intervals else ""
+        _line(console, "metrics" if name == "auc" else "", f"{name} {value:.4f}{interval}")
+    _gate(report["gate"], report["evaluation"]["headline"], console)
     model = report["model"]
     alias = f" is {model['alias']}" if model["alias"] else ""
     _line(console, "model", f"version {model['version'] or '-'}{alias}")
@@ -108,13 +114,25 @@ def render(report: Report, finished: FinishedRun, console: Console) -> None:
     _line(console, "run", f"{report['state']} in {report['seconds'] or 0:.0f} s")
 
 
-def _gate(gate: Mapping[str, Any], console: Console) -> None:
+def _gate(gate: Mapping[str, Any], headline: str | None, console: Console) -> None:
     verdict = {True: "passed", False: "not passed", None: "-"}[gate["passed"]]
-    _line(console, "gate", verdict)
+    _line(console, "gate", headline or verdict)
     for reason in gate["reasons"]:
         if not reason["passed"]:
-            value, threshold = _number(reason["value"]), _number(reason["threshold"])
-            _line(console, "", f"{reason['rule']}: {value}, needed {threshold}")
+            _line(console, "", _unmet(reason))
+
+
+def _unmet(reason: Mapping[str, Any]) -> str:
+    about = f" ({reason['about']})" if reason.get("about") else ""
+    ends = [reason.get("low"), reason.get("high")]
+    interval = "" if None in ends else f" {_interval(ends)}"
+    value, threshold = _number(reason["value"]), _number(reason["threshold"])
+    warning = ", a warning" if reason.get("severity") == "warn" else ""
+    return f"{reason['rule']}{about}: {value}{interval}, needed {threshold}{warning}"
+
+
+def _interval(ends: Sequence[float | None]) -> str:
+    return f"[{', '.join(_number(end) for end in ends)}]"
 
 
 def _number(value: float | None) -> str:

@@ -181,10 +181,18 @@ def _mail_facts(run: RunFacts) -> str:
 
 
 def _reason(reason: Mapping[str, Any]) -> str:
-    verdict = "ok" if reason.get("passed") is True else "NOT MET"
     rule = slack_escape(reason.get("rule", "unnamed rule"))
+    about = f" ({slack_escape(reason['about'])})" if reason.get("about") else ""
     value, threshold = _number(reason.get("value")), _number(reason.get("threshold"))
-    return f"{rule}: {value} against {threshold}: {verdict}"
+    low, high = reason.get("low"), reason.get("high")
+    interval = "" if low is None or high is None else f" [{_number(low)}, {_number(high)}]"
+    return f"{rule}{about}: {value}{interval} against {threshold}: {_verdict(reason)}"
+
+
+def _verdict(reason: Mapping[str, Any]) -> str:
+    if reason.get("passed") is True:
+        return "ok"
+    return "WARNING" if reason.get("severity") == "warn" else "NOT MET"
 
 
 def _number(value: object) -> str:

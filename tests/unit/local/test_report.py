@@ -8,8 +8,8 @@ from movie_recommender.local import report
 from movie_recommender.local.follow import TASKS, FinishedRun
 
 KEYS = {
-    "dag_id", "run_id", "state", "seconds", "tasks", "lake", "features", "metrics", "gate",
-    "model", "notifications", "urls",
+    "dag_id", "run_id", "state", "seconds", "tasks", "lake", "features", "metrics", "evaluation",
+    "gate", "model", "notifications", "urls",
 }  # fmt: skip
 URLS = {"airflow": "http://a", "mlflow": "http://m", "serving": None}
 RESULTS = {
@@ -91,5 +91,33 @@ def test_the_closing_lines_say_what_failed() -> None:
     report.render(content, finished(), Console(file=output, width=120))
     assert "auc: 0.7000, needed 0.7500" in output.getvalue()
     assert "beats_popularity: missing, needed missing" in output.getvalue()
+    assert "gate      not passed" in output.getvalue()
     assert "1,000 interactions" in output.getvalue()
     assert "http://m" in output.getvalue()
+
+
+def test_the_closing_lines_have_intervals_and_who_is_ahead() -> None:
+    lead = {"value": -0.02, "threshold": 0.0, "low": -0.03, "high": 0.0, "passed": False}
+    reasons = [
+        lead | {"rule": "beats_als", "severity": "warn", "about": ""},
+        lead | {"rule": "no_slice_worse", "severity": "fail", "about": "new users"},
+    ]
+    evaluated = {
+        "headline": "Model version 3 did not pass the gate; als beats it by 0.02",
+        "metrics": {"auc": 0.9, "mrr": 0.5},
+        "intervals": {"auc": [0.85, 0.95]},
+        "gate": {"passed": False, "reasons": reasons},
+    }
+    results = RESULTS | {"evaluate_model": evaluated}
+    content = report.build(finished(), results=results, notifications=[], model_name="m", urls=URLS)
+    assert content["evaluation"]["intervals"] == {"auc": [0.85, 0.95]}
+    output = io.StringIO()
+    report.render(content, finished(), Console(file=output, width=120))
+    for line in (
+        "metrics   auc 0.9000 [0.8500, 0.9500]\n",
+        "          mrr 0.5000\n",
+        "gate      Model version 3 did not pass the gate; als beats it by 0.02\n",
+        "          beats_als: -0.0200 [-0.0300, 0.0000], needed 0.0000, a warning\n",
+        "          no_slice_worse (new users): -0.0200 [-0.0300, 0.0000], needed 0.0000\n",
+    ):
+        assert line in output.getvalue()

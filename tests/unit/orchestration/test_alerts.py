@@ -76,9 +76,23 @@ def test_a_refused_model_is_said_to_be_refused():
     assert "• auc: None against 0.75: NOT MET" in text
 
 
+def test_reasons_have_their_intervals_and_what_they_are_about():
+    worse = {"value": -0.0712, "low": -0.09, "high": -0.05, "threshold": -0.05, "passed": False}
+    reasons = [
+        worse | {"rule": "no_slice_worse", "about": "genre: Drama", "severity": "fail"},
+        worse | {"rule": "beats_als", "about": "", "severity": "warn", "threshold": 0.0},
+    ]
+    lines = alerts.success_text(RUN, model(reasons=reasons)).splitlines()
+    assert lines[6:8] == [
+        "• no_slice_worse (genre: Drama): -0.0712 [-0.09, -0.05] against -0.05: NOT MET",
+        "• beats_als: -0.0712 [-0.09, -0.05] against 0: WARNING",
+    ]
+
+
 def slack_messages(value: str) -> list[str]:
     evil_run = RunFacts(dag_id=value, run_id=value, execution_date=value, base_url="http://a")
-    reasons = [{"rule": value, "value": value, "threshold": value, "passed": True}]
+    fields = ("rule", "value", "threshold", "low", "high", "about", "severity")
+    reasons = [dict.fromkeys(fields, value) | {"passed": True}]
     return [
         alerts.failure_text(evil_run, [value]),
         alerts.success_text(
