@@ -27,10 +27,10 @@ def case(name: str, train: Ints, test: Ints, negatives: Ints, shape: tuple[int, 
         negatives: (T, 99) movies that each of them competes with.
         shape: users and movies.
     """
-    learned = _dataset(_matrix(train, shape))
+    learned = dataset(matrix(train, shape))
     order = np.argsort(test[:, 0], kind="stable")
     user, movie = test[order, 0], test[order, 1]
-    hidden = _matrix(np.concatenate([train, test]), shape)
+    hidden = matrix(np.concatenate([train, test]), shape)
     task = protocol.Task(learned, user, movie, negatives[order], hidden)
     conditions = (
         f"leave-one-out, {negatives.shape[1]} negatives given; {shape[0]:,} users, {shape[1]:,} "
@@ -44,16 +44,33 @@ def validation(known: Case, *, seed: int) -> Case:
 
     Of the test it is known only that its positives are no negatives.
     """
-    rng = np.random.default_rng(seed)
     positives = known.learned.positives
+    parts = hide_one(positives, known.task.hidden, np.random.default_rng(seed))
+    cut = case(known.name, *parts, positives.shape)
+    return replace(cut, conditions=f"validation: {cut.conditions}")
+
+
+def hide_one(
+    positives: csr_array, hidden: csr_array, rng: np.random.Generator
+) -> tuple[Ints, Ints, Ints]:
+    """(P, 2) training pairs, (T, 2) hidden ones and their (T, 99) negatives.
+
+    One positive is hidden by chance of each user with two or more.
+
+    Args:
+        positives: (U, I).
+        hidden: (U, I) what is no negative; holds `positives`.
+        rng: source of what is chosen.
+
+    Raises:
+        ValueError: a row of `hidden` leaves fewer than 99 movies.
+    """
     pairs = np.stack(positives.nonzero(), axis=1).astype(np.int64)  # (P, 2)
     order = np.lexsort((rng.random(len(pairs)), pairs[:, 0]))
     chosen = order[_last_of_each(pairs[order, 0])]
     chosen = chosen[np.diff(positives.indptr)[pairs[chosen, 0]] >= 2]
-    negatives = draw_negatives(known.task.hidden[pairs[chosen, 0]], rng)
-    train = np.delete(pairs, chosen, axis=0)
-    cut = case(known.name, train, pairs[chosen], negatives, positives.shape)
-    return replace(cut, conditions=f"validation: {cut.conditions}")
+    negatives = draw_negatives(hidden[pairs[chosen, 0]], rng)
+    return np.delete(pairs, chosen, axis=0), pairs[chosen], negatives
 
 
 def hide_last(tables: Tables, *, seed: int) -> tuple[Ints, Ints, Ints]:
@@ -72,7 +89,7 @@ def hide_last(tables: Tables, *, seed: int) -> tuple[Ints, Ints, Ints]:
     movie, _ = rows_of(frame["movie_id"].to_numpy(), tables.movies["movie_id"].to_numpy())
     seconds = frame["event_time"].cast(pa.int64()).to_numpy() // 1_000_000
     shape = (tables.users.num_rows, tables.movies.num_rows)
-    seen = _matrix(np.stack([user, movie], axis=1), shape)
+    seen = matrix(np.stack([user, movie], axis=1), shape)
     liked = frame["label"].to_numpy() == 1
     kept = np.flatnonzero(np.bincount(user[liked], minlength=shape[0]) >= 2)
     liked &= np.isin(user, kept)
@@ -98,12 +115,7 @@ def draw_negatives(seen: csr_array, rng: np.random.Generator) -> Ints:
     return negatives
 
 
-def _last_of_each(sorted_values: Ints) -> npt.NDArray[np.bool_]:
-    """(N,) whether a value is the last of its kind."""
-    return np.append(np.diff(sorted_values) != 0, np.ones(min(1, len(sorted_values)), np.bool_))
-
-
-def _matrix(pairs: Ints, shape: tuple[int, int]) -> csr_array:
+def matrix(pairs: Ints, shape: tuple[int, int]) -> csr_array:
     """(U, I) float32, 1 where there is a pair."""
     ones = np.ones(len(pairs), np.float32)
     matrix = csr_array((ones, (pairs[:, 0], pairs[:, 1])), shape)
@@ -113,7 +125,12 @@ def _matrix(pairs: Ints, shape: tuple[int, int]) -> csr_array:
     return matrix
 
 
-def _dataset(positives: csr_array) -> Dataset:
+def _last_of_each(sorted_values: Ints) -> npt.NDArray[np.bool_]:
+    """(N,) whether a value is the last of its kind."""
+    return np.append(np.diff(sorted_values) != 0, np.ones(min(1, len(sorted_values)), np.bool_))
+
+
+def dataset(positives: csr_array) -> Dataset:
     """Positives of users and movies of whom nothing else is known, at no known time."""
     n_users, n_movies = positives.shape
     users = {
