@@ -140,7 +140,12 @@ def _spark(lake: Lake, store: Path, out: Path) -> Measured:
             topic: [f"{lake.path}/{topic}/{file}" for file in opened.dataset(topic, version).files]
             for topic, version in lake.versions.items()
         },
-        "groups": [[group.name, group.kind] for group in load_groups()],
+        # The frame's own steps are ours: Spark's frame joins intervals.
+        "groups": [
+            [group.name, group.kind]
+            for group in load_groups()
+            if (HERE / "spark" / "features_sql" / f"{group.name}.sql").exists()
+        ],
         "as_of": lake.as_of,
         "on_time_until": snapshot.on_time_until.isoformat(),
         "out": str(out),

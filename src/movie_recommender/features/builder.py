@@ -15,7 +15,8 @@ from pathlib import Path
 import duckdb
 
 from movie_recommender.errors import StorageError
-from movie_recommender.features import groups, snapshots
+from movie_recommender.features import content, groups, reading, snapshots
+from movie_recommender.features.content import Rest
 from movie_recommender.features.groups import (
     ENTITY,
     FRAME,
@@ -36,7 +37,7 @@ from movie_recommender.lake.storage import reason
 
 logger = logging.getLogger(__name__)
 
-_PAIRS_AT_ONCE = 1_000_000
+_PAIRS_AT_ONCE = 4_000_000
 _PARAMETER = re.compile(r"\$([a-z_]+)")
 _ARRIVED = """
 SELECT epoch_us(min(known_from)) AS first, epoch_us(max(known_from)) AS last
@@ -46,19 +47,6 @@ FROM (
     SELECT known_from FROM user_upserts
 )
 """
-_GIVE_WAY = {
-    "training_frame": """
-    DELETE FROM store.training_frame AS frame
-    USING pairs
-    WHERE pairs.was_there AND pairs.user_id = frame.user_id AND pairs.movie_id = frame.movie_id
-    """,
-    "user_features": """
-    DELETE FROM store.user_features AS was
-    USING touched_users
-    WHERE touched_users.user_id = was.user_id
-    """,
-}
-"""What is deleted before a group of kind `FRAME` adds its rows."""
 
 
 class NotAnIncrementError(Exception):
@@ -146,17 +134,21 @@ def build(
         if base is not None:
             shutil.copyfile(base[0], built)
         connection.execute("ATTACH ? AS store", [str(built)])
-        connection.execute("ATTACH ? AS steps", [str(room.directory / "steps.duckdb")])
-        connection.execute("USE steps")
         # With few rows on one side DuckDB would compare all with all, and it guesses how many.
         connection.execute("SET asof_loop_join_threshold = 0")
-        _close_doors(connection, new)
+        # Of its own accord DuckDB would move rows while they are still to be found by `rowid`.
+        connection.execute("SET checkpoint_threshold = '1TB'")
+        reading.open_topics(connection, new, last_day=_last_day(planned))
         if base is None:
             connection.execute(groups.read_sql(groups.TABLES))
-        known_until = _take(connection, planned, None if base is None else base[1])
-        counts, checksums = _content(connection)
-        snapshot = replace(planned, known_until=known_until, row_counts=counts, checksums=checksums)
         before = None if base is None else base[1]
+        known_until, rests = _take(connection, planned, before)
+        snapshot = replace(
+            planned,
+            known_until=known_until,
+            row_counts=content.row_counts(connection),
+            checksums=content.checksums(connection, before, rests),
+        )
         inspection = inspect(
             connection, snapshot, base=before, history=history, reference_id=reference_id
         )
@@ -168,32 +160,23 @@ def build(
         )
         snapshots.write(connection, [snapshot, *history])
         connection.execute("CHECKPOINT store")
-        connection.execute("USE memory")
         connection.execute("DETACH store")
     return Built(built, snapshot, inspection, increment=base is not None)
 
 
-def _close_doors(connection: duckdb.DuckDBPyConnection, new: Mapping[str, Sequence[Part]]) -> None:
-    connection.execute("SET TimeZone = 'UTC'")
-    for topic, parts in new.items():
-        each = []
-        for number, part in enumerate(parts):
-            name = f"{topic}_{number}"
-            connection.register(name, part.rows)
-            since = "-infinity" if part.not_before is None else part.not_before.isoformat()
-            each.append(f"SELECT * FROM {name} WHERE event_time >= TIMESTAMPTZ '{since}'")
-        connection.execute(f"CREATE TEMP VIEW {topic} AS {' UNION ALL '.join(each)}")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-
-
 def _take(
     connection: duckdb.DuckDBPyConnection, planned: Snapshot, base: Snapshot | None
-) -> datetime:
-    """Run all groups; the last `known_from` of all that is in the store then."""
+) -> tuple[datetime, dict[str, Rest]]:
+    """Run all groups.
+
+    Returns:
+        The last `known_from` of all that is in the store then, and of each table of which rows
+        gave way what was left.
+    """
+    rests: dict[str, Rest] = {}
     parameters: dict[str, date | int] = {
         "as_of": planned.as_of,
-        "last_day": (planned.as_of - timedelta(microseconds=1)).date(),
+        "last_day": _last_day(planned),
         "on_time_until": planned.on_time_until,
         "decay_moved": False,
     }
@@ -209,14 +192,21 @@ def _take(
     [(n_pairs,)] = connection.sql("SELECT count(*) FROM pairs").fetchall()
     n_parts = -(-n_pairs // _PAIRS_AT_ONCE) or 1
     for name in ORDER[len(TELL_WHAT_IS_NEW) :]:
+        if by_name[name].kind == FRAME:
+            rests[name] = content.give_way(connection, name)
         if name not in IN_PARTS:
             _run(connection, by_name[name], parameters)
-        elif name == IN_PARTS[0]:
+        elif name == IN_PARTS[-1]:
             for part in range(n_parts):
                 for each in IN_PARTS:
                     place = {"n_parts": n_parts, "part": part}
                     _run(connection, by_name[each], {**parameters, **place})
-    return known_until
+    return known_until, rests
+
+
+def _last_day(planned: Snapshot) -> date:
+    """The last UTC day that can have an event before `as_of`."""
+    return (planned.as_of.astimezone(UTC) - timedelta(microseconds=1)).date()
 
 
 def _run(
@@ -224,11 +214,10 @@ def _run(
     group: FeatureGroup,
     parameters: Mapping[str, date | int],
 ) -> None:
-    if group.kind == FRAME and parameters.get("part", 0) == 0:
-        connection.execute(_GIVE_WAY[group.name])
     beginning = {
-        VIEW: f"CREATE VIEW {group.name} AS",
-        STEP: f"CREATE OR REPLACE TABLE {group.name} AS",
+        VIEW: f"CREATE TEMP VIEW {group.name} AS",
+        # Temporary tables aren't compressed, which costs more than it saves for a few seconds.
+        STEP: f"CREATE OR REPLACE TEMP TABLE {group.name} AS",
         STATE: f"INSERT INTO store.{group.name} BY NAME",
         FRAME: f"INSERT INTO store.{group.name} BY NAME",
         ENTITY: f"CREATE OR REPLACE TABLE store.{group.name} AS",
@@ -260,27 +249,14 @@ def _known_until(connection: duckdb.DuckDBPyConnection, base: Snapshot | None) -
     return instant(last)
 
 
-def _content(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], dict[str, str]]:
-    """Rows and checksum of each table; the checksum doesn't depend on the rows' order."""
-    counts: dict[str, int] = {}
-    checksums: dict[str, str] = {}
-    for group in load_groups():
-        if group.kind in {VIEW, STEP}:
-            continue
-        query = f"SELECT count(*), sum(hash(t)) FROM store.{group.name} AS t"
-        [(counts[group.name], checksum)] = connection.sql(query).fetchall()
-        checksums[group.name] = f"{int(checksum or 0) % 2**64:016x}"
-    query = "SELECT count(*) FROM store.training_frame WHERE label = 1"
-    [(counts["positives"],)] = connection.sql(query).fetchall()
-    return counts, checksums
-
-
 @contextmanager
 def _refusals(room: Room) -> Iterator[None]:
     """Say what the operator can do when DuckDB got no room or the lake no answer."""
     try:
         yield
     except NO_ROOM as error:
+        if isinstance(error, duckdb.Error) and reading.is_of_lake(error):
+            raise _unreadable(error) from error
         message = (
             f"Building the feature store in {room.directory} stopped: {reason(error)}. Expected "
             f"room for the new file and, beyond {room.memory_limit} of memory, for intermediate "
@@ -291,11 +267,14 @@ def _refusals(room: Room) -> Iterator[None]:
         if is_damage(error):
             message = f"The published feature store is damaged: {reason(error)}."
             raise StorageError(message) from error
-        if "registered as" not in str(error):
+        if not reading.is_of_lake(error):
             raise
-        message = (
-            f"The lake can't be read: {reason(error)}. Expected every file of the lake's "
-            "version; the published store stays in use as it was. Grant access to DATA_LAKE_PATH "
-            "or restore the file, then run again."
-        )
-        raise StorageError(message) from error
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: duckdb.Error) -> StorageError:
+    return StorageError(
+        f"The lake can't be read: {reason(error)}. Expected every file of the lake's "
+        "version; the published store stays in use as it was. Grant access to DATA_LAKE_PATH "
+        "or restore the file, then run again."
+    )

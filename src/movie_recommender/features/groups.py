@@ -32,6 +32,8 @@ ORDER = (
     "movie_states",
     "taste_days",
     "taste_states",
+    "movie_moments",
+    "pair_moments",
     "genre_matches",
     "training_frame",
     "touched_users",
@@ -42,7 +44,7 @@ ORDER = (
 READ_THE_LAKE = ORDER[:3]
 TELL_WHAT_IS_NEW = ORDER[:5]
 """They leave the store as it is."""
-IN_PARTS = ("genre_matches", "training_frame")
+IN_PARTS = ("pair_moments", "genre_matches", "training_frame")
 """Run for one part of the users after the other, so that memory holds what they sort."""
 
 TABLES = "tables"

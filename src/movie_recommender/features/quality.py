@@ -58,7 +58,7 @@ def check(
     return [
         *_rows(connection, snapshot.as_of, base),
         *(_unique(connection, rule, base) for rule in KEYS),
-        *(_known(connection, rule) for rule in REFERENCES),
+        *(_known(connection, rule, base) for rule in REFERENCES),
         _positives_agree(connection),
         *quality_history.row_counts(snapshot, history),
         *quality_history.freshness(newest_event, newest_arrival, snapshot.as_of),
@@ -150,13 +150,18 @@ def _unique(connection: duckdb.DuckDBPyConnection, rule: KeyRule, base: Snapshot
     )
 
 
-def _known(connection: duckdb.DuckDBPyConnection, rule: ReferenceRule) -> Finding:
+def _known(
+    connection: duckdb.DuckDBPyConnection, rule: ReferenceRule, base: Snapshot | None
+) -> Finding:
+    """Whether every value is there; no row that a base had goes from the tables looked in."""
+    recent = next(key.recent for key in KEYS if key.table == rule.table)
+    among = recent if base is not None and recent is not None else "TRUE"
     query = (
         f"SELECT count(*) AS n, any_value({rule.column}) AS example FROM store.{rule.table} "
         f"ANTI JOIN (SELECT {rule.key} AS known FROM store.{rule.target}) ON known = {rule.column} "
-        f"WHERE {rule.column} IS NOT NULL"
+        f"WHERE {rule.column} IS NOT NULL AND {among}"
     )
-    seen = _one(connection, query)
+    seen = _one(connection, query, known_until=base and base.known_until)
     such = f", such as {seen['example']}" if seen["n"] else ""
     return Finding(
         rule.rule,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +30,33 @@ def rows_of(
         form.make_fragment(path, files, partition_expression=column == day) for path, day in chosen
     ]
     return pads.FileSystemDataset(fragments, schema, form, files)
+
+
+def local_files(rows: pads.Dataset, column: str) -> list[tuple[str, date]] | None:
+    """Path and partition of each file of `rows`, for a reader of Parquet other than Arrow.
+
+    Args:
+        rows: of `rows_of`, or with the same partitions.
+        column: `partition_column(table)`.
+
+    Returns:
+        Absolute paths; None where such a reader would see other rows: rows that aren't files on a
+        disk, or a file whose folder doesn't name its partition.
+    """
+    if not isinstance(rows, pads.FileSystemDataset):
+        return None
+    files = rows.filesystem
+    if not isinstance(files, fs.SubTreeFileSystem):
+        return None
+    if not isinstance(files.base_fs, fs.LocalFileSystem):
+        return None
+    found = []
+    for fragment in rows.get_fragments():
+        day = pads.get_partition_keys(fragment.partition_expression).get(column)
+        if day is None or Path(fragment.path).parent.name != f"{column}={day}":
+            return None
+        found.append((f"{files.base_path.rstrip('/')}/{fragment.path}", day))
+    return found
 
 
 def gone(rows: pads.Dataset, paths: Iterable[str] | None = None) -> list[str]:

@@ -37,120 +37,125 @@
 -- column movie_rating_spread: standard deviation (population) of its ratings, in stars; NULL: none
 -- column movie_watch_completion: mean watched fraction; NULL: none
 -- column movie_age_days: days since release; NULL: not known
--- column genre_match: see genre_matches
+-- column genre_match: how much of the user's taste the movie's genres have: the mean, over its
+--   genres, of the share of the user's decayed positives that have the genre; NULL: no genres or
+--   positives
 -- column liked_similarity: shared genres of this movie and the user's last liked one, as a share
 --   of all of theirs (Jaccard index); NULL: no liked movie or no genres
 -- column seen_before: the pair had met and that was known; only rows of label 1 can have it
 -- column hour: of event_time, UTC, 0-23
 -- column weekday: of event_time, UTC, 1 Monday - 7 Sunday
-WITH of_user AS (
+WITH tastes AS (
+    SELECT user_id, known_from, recent, older
+    FROM store.taste_states
+    SEMI JOIN pairs USING (user_id)
+    WHERE user_id % $n_parts = $part AND genre = -1
+),
+
+states AS (
+    SELECT *
+    FROM store.user_states
+    SEMI JOIN pairs USING (user_id)
+    WHERE user_id % $n_parts = $part
+),
+
+users AS (
     SELECT
-        pairs.*,
-        u.* EXCLUDE (user_id, known_from, first_time),
-        CAST(u.last_liked % CAST(9223372036854775808 AS HUGEINT) AS BIGINT) AS liked_movie_id
-    FROM pairs
-    ASOF LEFT JOIN (
-        SELECT *
-        FROM store.user_states
-        SEMI JOIN pairs USING (user_id)
-        WHERE user_id % $n_parts = $part
-    ) AS u
-        ON u.user_id = pairs.user_id AND pairs.event_time >= u.known_from
-    WHERE pairs.user_id % $n_parts = $part
+        states.user_id,
+        states.known_from,
+        states.n_events,
+        states.n_days,
+        CAST(states.last_time AS DATE) AS last_day,
+        states.n_sessions,
+        states.session_us / (60000000.0 * nullif(states.n_sessions, 0)) AS session_minutes,
+        states.n_positives,
+        states.n_ratings,
+        states.milli_stars / (1000.0 * nullif(states.n_ratings, 0)) AS rating_mean,
+        sqrt(CAST(
+            CAST(states.n_ratings AS HUGEINT) * states.squares
+            - CAST(states.milli_stars AS HUGEINT) * states.milli_stars
+            AS DOUBLE
+        )) / (1000.0 * nullif(states.n_ratings, 0)) AS rating_spread,
+        states.watched / (1000000.0 * nullif(states.n_watches, 0)) AS watch_completion,
+        CAST(states.last_liked % CAST(9223372036854775808 AS HUGEINT) AS BIGINT) AS liked_movie_id,
+        tastes.known_from AS taste_from,
+        tastes.recent,
+        tastes.older
+    FROM states
+    -- What is new in taste is new in activity: the state's own taste is the row's.
+    ASOF LEFT JOIN tastes
+        ON tastes.user_id = states.user_id AND states.known_from >= tastes.known_from
 ),
 
-of_movie AS (
+versions AS (
     SELECT
-        of_user.*,
-        of_user.event_time - INTERVAL 7 DAYS AS week_ago,
-        m.known_from AS movie_known_from,
-        m.n_impressions AS movie_impressions,
-        m.n_contacts AS movie_contacts,
-        m.n_positives AS movie_positives,
-        m.n_ratings AS movie_ratings,
-        m.milli_stars AS movie_milli_stars,
-        m.squares AS movie_squares,
-        m.n_watches AS movie_watches,
-        m.watched AS movie_watched,
-        m.recent,
-        m.older,
-        m.prior
-    FROM of_user
-    ASOF LEFT JOIN store.movie_states AS m
-        ON m.movie_id = of_user.movie_id AND of_user.event_time >= m.known_from
-),
-
-of_week AS (
-    SELECT of_movie.*, m.n_positives AS movie_positives_week_ago
-    FROM of_movie
-    ASOF LEFT JOIN store.movie_states AS m
-        ON m.movie_id = of_movie.movie_id AND of_movie.week_ago >= m.known_from
-),
-
-of_version AS (
-    SELECT of_week.*, v.newest.release_date AS release_date, v.genre_bits
-    FROM of_week
-    ASOF LEFT JOIN store.movie_versions AS v
-        ON v.movie_id = of_week.movie_id AND of_week.event_time >= v.known_from
-),
-
-of_liked AS (
-    SELECT of_version.*, v.genre_bits AS liked_bits
-    FROM of_version
-    ASOF LEFT JOIN store.movie_versions AS v
-        ON v.movie_id = of_version.liked_movie_id AND of_version.event_time >= v.known_from
+        movie_id,
+        known_from,
+        lead(known_from, 1, 'infinity') OVER (PARTITION BY movie_id ORDER BY known_from)
+            AS known_to,
+        genre_bits
+    FROM store.movie_versions
 )
 
 SELECT
-    f.user_id,
-    f.movie_id,
-    f.event_time,
-    f.label,
+    pairs.user_id,
+    pairs.movie_id,
+    pairs.event_time,
+    pairs.label,
     CAST(1 AS FLOAT) AS weight,
-    f.met_from,
-    f.positive_from,
-    coalesce(f.n_events, 0) AS user_events,
-    coalesce(f.n_days, 0) AS user_days,
-    CAST(CAST(f.event_time AS DATE) - CAST(f.last_time AS DATE) AS DOUBLE) AS user_days_since_last,
-    coalesce(f.n_sessions, 0) AS user_sessions,
-    f.session_us / (60000000.0 * nullif(f.n_sessions, 0)) AS user_session_minutes,
-    coalesce(f.n_positives, 0) AS user_positives,
-    coalesce(f.n_ratings, 0) AS user_ratings,
-    f.milli_stars / (1000.0 * nullif(f.n_ratings, 0)) AS user_rating_mean,
-    sqrt(CAST(
-        CAST(f.n_ratings AS HUGEINT) * f.squares - CAST(f.milli_stars AS HUGEINT) * f.milli_stars
-        AS DOUBLE
-    )) / (1000.0 * nullif(f.n_ratings, 0)) AS user_rating_spread,
-    f.watched / (1000000.0 * nullif(f.n_watches, 0)) AS user_watch_completion,
-    coalesce(f.movie_impressions, 0) AS movie_impressions,
-    coalesce(f.movie_contacts, 0) AS movie_contacts,
-    coalesce(f.movie_positives, 0) AS movie_positives,
-    coalesce(f.movie_positives, 0) - coalesce(f.movie_positives_week_ago, 0) AS movie_positives_7d,
+    pairs.met_from,
+    pairs.positive_from,
+    coalesce(users.n_events, 0) AS user_events,
+    coalesce(users.n_days, 0) AS user_days,
+    CAST(CAST(pairs.event_time AS DATE) - users.last_day AS DOUBLE) AS user_days_since_last,
+    coalesce(users.n_sessions, 0) AS user_sessions,
+    users.session_minutes AS user_session_minutes,
+    coalesce(users.n_positives, 0) AS user_positives,
+    coalesce(users.n_ratings, 0) AS user_ratings,
+    users.rating_mean AS user_rating_mean,
+    users.rating_spread AS user_rating_spread,
+    users.watch_completion AS user_watch_completion,
+    coalesce(movies.n_impressions, 0) AS movie_impressions,
+    coalesce(movies.n_contacts, 0) AS movie_contacts,
+    coalesce(movies.n_positives, 0) AS movie_positives,
+    coalesce(movies.n_positives_7d, 0) AS movie_positives_7d,
     coalesce(
         CASE
-            epoch_us(f.event_time) // 604800000000 // 16
-            - epoch_us(f.movie_known_from) // 604800000000 // 16
-            WHEN 0 THEN f.recent + f.older / 65536.0
-            WHEN 1 THEN f.recent / 65536.0
-        END / (1 << (epoch_us(f.event_time) // 604800000000 % 16)),
+            epoch_us(pairs.event_time) // 604800000000 // 16
+            - epoch_us(movies.known_from) // 604800000000 // 16
+            WHEN 0 THEN movies.recent + movies.older / 65536.0
+            WHEN 1 THEN movies.recent / 65536.0
+        END / (1 << (epoch_us(pairs.event_time) // 604800000000 % 16)),
         0
     ) AS movie_popularity,
-    coalesce(f.movie_ratings, 0) AS movie_ratings,
-    (10.0 * f.prior + f.movie_milli_stars / 1000.0) / (10.0 + f.movie_ratings)
-        AS movie_rating_mean,
-    sqrt(CAST(
-        CAST(f.movie_ratings AS HUGEINT) * f.movie_squares
-        - CAST(f.movie_milli_stars AS HUGEINT) * f.movie_milli_stars
-        AS DOUBLE
-    )) / (1000.0 * nullif(f.movie_ratings, 0)) AS movie_rating_spread,
-    f.movie_watched / (1000000.0 * nullif(f.movie_watches, 0)) AS movie_watch_completion,
-    CAST(f.event_time AS DATE) - f.release_date AS movie_age_days,
-    genre_matches.genre_match,
-    bit_count(f.genre_bits & f.liked_bits)
-    / CAST(nullif(bit_count(f.genre_bits | f.liked_bits), 0) AS DOUBLE) AS liked_similarity,
-    f.met_from <= f.event_time AS seen_before,
-    CAST(date_part('hour', f.event_time) AS TINYINT) AS hour,
-    CAST(date_part('isodow', f.event_time) AS TINYINT) AS weekday
-FROM of_liked AS f
-LEFT JOIN genre_matches
-    ON genre_matches.user_id = f.user_id AND genre_matches.movie_id = f.movie_id
+    coalesce(movies.n_ratings, 0) AS movie_ratings,
+    movies.rating_mean AS movie_rating_mean,
+    movies.rating_spread AS movie_rating_spread,
+    movies.watch_completion AS movie_watch_completion,
+    CAST(pairs.event_time AS DATE) - movies.release_date AS movie_age_days,
+    CAST(coalesce(genre_matches.weighted, 0) AS DOUBLE) / nullif(
+        len(movies.genre_numbers)
+        * CASE
+            epoch_us(pairs.event_time) // 2419200000000 // 16
+            - epoch_us(users.taste_from) // 2419200000000 // 16
+            WHEN 0 THEN 65536 * users.recent + users.older
+            WHEN 1 THEN users.recent
+        END,
+        0
+    ) AS genre_match,
+    bit_count(movies.genre_bits & liked.genre_bits)
+    / CAST(nullif(bit_count(movies.genre_bits | liked.genre_bits), 0) AS DOUBLE)
+        AS liked_similarity,
+    pairs.met_from <= pairs.event_time AS seen_before,
+    CAST(date_part('hour', pairs.event_time) AS TINYINT) AS hour,
+    CAST(date_part('isodow', pairs.event_time) AS TINYINT) AS weekday
+FROM pair_moments AS pairs
+LEFT JOIN users
+    ON users.user_id = pairs.user_id AND users.known_from = pairs.user_known_from
+LEFT JOIN movie_moments AS movies
+    ON movies.movie_id = pairs.movie_id AND movies.begins = pairs.movie_begins
+LEFT JOIN versions AS liked
+    ON liked.movie_id = users.liked_movie_id
+    AND pairs.event_time >= liked.known_from
+    AND pairs.event_time < liked.known_to
+LEFT JOIN genre_matches ON genre_matches.pair = pairs.rowid
