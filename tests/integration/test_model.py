@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from mlflow.artifacts import download_artifacts
 
 from movie_recommender import cli, evaluation, events, features, registry, training
 from movie_recommender.errors import InputDataError, NotReadyError, RegistryError
@@ -193,6 +194,24 @@ def test_a_candidate_is_held_against_production(published: Settings) -> None:
     }
     itself = evaluation.run(published, as_of=SUNDAY, version=1)
     assert itself.production is None
+
+
+def test_the_page_is_kept_with_the_run(published: Settings, tmp_path: Path) -> None:
+    trained = train(published)
+    judged = evaluation.run(published, as_of=SUNDAY, version=trained.version)
+    name = f"evaluation/{RUN_DATE}.html"
+    assert judged.page is not None
+    assert judged.page.startswith(f"{published.mlflow_tracking_uri}/#/experiments/")
+    assert judged.page.endswith(f"/runs/{trained.run_id}/artifacts/{name}")
+    kept = download_artifacts(
+        run_id=trained.run_id,
+        artifact_path=name,
+        dst_path=str(tmp_path),
+        tracking_uri=published.mlflow_tracking_uri,
+    )
+    page = Path(kept).read_text()
+    for part in (judged.headline, "Learning curves", "loss from step", "beats_als", "Movie "):
+        assert part in page
 
 
 def test_evaluating_twice_gives_the_same_numbers(published: Settings) -> None:

@@ -38,6 +38,7 @@ class Contest:
     """
 
     def __init__(self, task: Task, judged: Mapping[str, Judgement], *, seed: int) -> None:
+        self.judged = judged
         self.slices = slices.slices_of(task)
         self._sizes = [_size(task, part) for part in self.slices]
         tables = {

@@ -72,12 +72,19 @@ class Catalogue:
             lists: (B, k).
             users: (B,) rows of the users.
         """
-        shares = self.genres / np.maximum(self.genres.sum(axis=1, keepdims=True), 1.0)  # (I, G)
-        wanted = _distribution(self.history[users] @ shares)  # (B, G), p(g|u)
-        shown = _distribution(np.where((lists >= 0)[..., None], shares[lists], 0.0).sum(axis=1))
+        wanted, shown = self.genre_shares(lists, users)  # p(g|u), q(g|u)
         mixed = (1.0 - ALPHA) * shown + ALPHA * wanted  # q~(g|u)
         ratio = np.divide(wanted, mixed, out=np.ones_like(wanted), where=~(wanted <= 0.0))
         return np.asarray((wanted * np.log(ratio)).sum(axis=1), np.float64)
+
+    def genre_shares(self, lists: Ints, users: Ints) -> tuple[Floats, Floats]:
+        """(B, G) each: shares of the genres in what each user liked, and in their list.
+
+        A movie's genres share it evenly. NaN where no movie has a genre.
+        """
+        shares = self.genres / np.maximum(self.genres.sum(axis=1, keepdims=True), 1.0)  # (I, G)
+        shown = np.where((lists >= 0)[..., None], shares[lists], 0.0).sum(axis=1)
+        return _distribution(self.history[users] @ shares), _distribution(shown)
 
 
 def genres_of(movies: pa.Table) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:

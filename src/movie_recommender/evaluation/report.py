@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from movie_recommender.evaluation.compare import Ranked
     from movie_recommender.evaluation.result import EvaluationResult
 
-_COLUMNS = (
+METRICS = (
     "ndcg_at_10", "hit_rate_at_10", "mrr", "auc", "global_auc", "full_ndcg_at_10",
     "full_hit_rate_at_10", "full_recall_at_10", "full_mrr", "coverage_at_10", "novelty_at_10",
     "diversity_at_10", "calibration_at_10",
@@ -94,7 +94,7 @@ def _models(result: "EvaluationResult") -> list[str]:
         *(
             f"| {name} | {_interval(*result.intervals.get(name, (None, None)))} | "
             f"{' | '.join(_number(values.get(name)) for values in models.values())} |"
-            for name in _COLUMNS
+            for name in METRICS
         ),
     ]
 

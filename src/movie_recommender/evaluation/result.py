@@ -24,8 +24,8 @@ class EvaluationResult:
     the last one the `version` too; `intervals` the 95 % bootstrap intervals of `metrics`;
     `differences[rival]` the NDCG@10 by which the version is ahead of each baseline and of
     production, [mean, low, high]; `slices` what it did on parts of the window. `headline` is the
-    verdict in a sentence. With no positive in the window the metrics are empty and the gate says
-    no.
+    verdict in a sentence, `page` the address of the report. With no positive in the window the
+    metrics are empty and the gate says no.
     """
 
     version: int
@@ -42,6 +42,7 @@ class EvaluationResult:
     differences: dict[str, list[float]]
     slices: list[dict[str, Any]]
     gate: dict[str, Any]
+    page: str | None = None
 
     def logged(self) -> dict[str, float]:
         """What MLflow keeps: metrics, their intervals, leads, and the gate's verdict, `eval_…`."""

@@ -4,15 +4,16 @@ import json
 import logging
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 
 from movie_recommender.errors import NotReadyError
-from movie_recommender.evaluation import protocol, report
+from movie_recommender.evaluation import page, protocol, report
 from movie_recommender.evaluation.contest import Contest
+from movie_recommender.evaluation.facts import Facts, facts_of
 from movie_recommender.evaluation.result import CANDIDATE, EvaluationResult, result_of
 from movie_recommender.evaluation.task import Task, make_task
 from movie_recommender.evaluation.window import Window, newest_window
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 SEED = 20170831
 """Draws the sampled movies and the bootstrap: the same window gives the same numbers."""
+
+CURVES = ("loss", "learning_rate", "validation_ndcg_at_10")
+"""Metrics of the training that the report draws."""
 
 
 def run(settings: Settings, *, as_of: datetime, version: int) -> EvaluationResult:
@@ -56,8 +60,13 @@ def run(settings: Settings, *, as_of: datetime, version: int) -> EvaluationResul
             rival = production.version
             models[PRODUCTION], _ = registry.download(rival, Path(tmp, "production"))
         contest = _contest(task, models)
+        snapshot = store.snapshot
     result = result_of(settings, version, window, task, contest, rival=rival)
-    _publish(registry, candidate.run_id, result, as_of)
+    curves = {name: registry.metric_history(candidate.run_id, name) for name in CURVES}
+    facts = facts_of(
+        result, task, contest, snapshot=snapshot, manifest=manifest, curves=curves, seed=SEED
+    )
+    result = _publish(registry, candidate.run_id, result, facts, as_of)
     logger.info(
         "evaluated version=%s users=%s positives=%s metrics=%s gate_passed=%s",
         version, result.n_users, result.n_positives, result.metrics, result.gate["passed"],
@@ -126,20 +135,22 @@ def _contest(task: Task, models: Mapping[str, Path]) -> Contest | None:
 
 
 def _publish(
-    registry: Registry,
-    run_id: str,
-    result: EvaluationResult,
-    as_of: datetime,
-) -> None:
-    """Metrics as `eval_…`, one step a day, so that MLflow draws them over time; and the report."""
+    registry: Registry, run_id: str, result: EvaluationResult, facts: Facts, as_of: datetime
+) -> EvaluationResult:
+    """Metrics as `eval_…`, one step a day, so that MLflow draws them over time; and the report.
+
+    Returns the result with the report's address.
+    """
     day = as_of.date()
+    name = f"evaluation/{day.isoformat()}"
+    result = replace(result, page=registry.artifact_url(run_id, f"{name}.html"))
     registry.log_metrics(
         run_id,
         result.logged(),
         step=day.toordinal(),
         time_ms=int(as_of.timestamp() * 1000),
     )
-    registry.log_text(run_id, report.markdown(result), f"evaluation/{day.isoformat()}.md")
-    registry.log_text(
-        run_id, json.dumps(asdict(result), indent=2), f"evaluation/{day.isoformat()}.json"
-    )
+    registry.log_text(run_id, report.markdown(result), f"{name}.md")
+    registry.log_text(run_id, json.dumps(asdict(result), indent=2), f"{name}.json")
+    registry.log_text(run_id, page.render(result, facts), f"{name}.html")
+    return result

@@ -62,7 +62,7 @@ def build(
         "metrics": evaluated.get("metrics") or {},
         "evaluation": {
             name: evaluated.get(name)
-            for name in ("headline", "intervals", "baselines", "differences", "slices")
+            for name in ("headline", "page", "intervals", "baselines", "differences", "slices")
         },
         "gate": evaluated.get("gate") or {"passed": None, "reasons": []},
         "model": _model(results, model_name),
@@ -105,6 +105,8 @@ def render(report: Report, finished: FinishedRun, console: Console) -> None:
         interval = f" {_interval(intervals[name])}" if name in intervals else ""
         _line(console, "metrics" if name == "auc" else "", f"{name} {value:.4f}{interval}")
     _gate(report["gate"], report["evaluation"]["headline"], console)
+    if report["evaluation"]["page"]:
+        _line(console, "", f"report {report['evaluation']['page']}")
     model = report["model"]
     alias = f" is {model['alias']}" if model["alias"] else ""
     _line(console, "model", f"version {model['version'] or '-'}{alias}")

@@ -85,6 +85,18 @@ class Registry:
         with self._answering():
             self._client.log_text(run_id, text, name)
 
+    def metric_history(self, run_id: str, name: str) -> list[tuple[int, float]]:
+        """(step, value) of one metric in the order of the steps, the last value of each."""
+        with self._answering():
+            found = self._client.get_metric_history(run_id, name)
+        return sorted({metric.step: float(metric.value) for metric in found}.items())
+
+    def artifact_url(self, run_id: str, name: str) -> str:
+        """The page of the server's UI that shows the run's artifact `name`."""
+        with self._answering():
+            experiment = self._client.get_run(run_id).info.experiment_id
+        return f"{self.url}/#/experiments/{experiment}/runs/{run_id}/artifacts/{name}"
+
     def end_run(self, run_id: str, *, failed: bool = False) -> None:
         """Mark the run as finished or failed."""
         with self._answering():

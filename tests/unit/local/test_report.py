@@ -104,6 +104,7 @@ def test_the_closing_lines_have_intervals_and_who_is_ahead() -> None:
     ]
     evaluated = {
         "headline": "Model version 3 did not pass the gate; als beats it by 0.02",
+        "page": "http://m/#/page.html",
         "metrics": {"auc": 0.9, "mrr": 0.5},
         "intervals": {"auc": [0.85, 0.95]},
         "gate": {"passed": False, "reasons": reasons},
@@ -119,5 +120,6 @@ def test_the_closing_lines_have_intervals_and_who_is_ahead() -> None:
         "gate      Model version 3 did not pass the gate; als beats it by 0.02\n",
         "          beats_als: -0.0200 [-0.0300, 0.0000], needed 0.0000, a warning\n",
         "          no_slice_worse (new users): -0.0200 [-0.0300, 0.0000], needed 0.0000\n",
+        "          report http://m/#/page.html\n",
     ):
         assert line in output.getvalue()
