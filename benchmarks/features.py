@@ -9,6 +9,7 @@ a difference ends the run. Every measurement is a process of its own.
     make bench NAME=features ARGS="--lake var/features-20m"      the same, and the lake is kept
     make bench NAME=features ARGS="--users 4000 --movies 2000"   a small one
     make bench NAME=features ARGS="--check"                      a small one, only compared
+    make bench NAME=features ARGS="--frame-rows 20000000"        only a frame of so many rows
 """
 
 import argparse
@@ -25,6 +26,7 @@ from typing import Any
 from claims import Claim, note
 from feature_store.check import differences
 from feature_store.lakes import SAMPLE, Lake, Lakes, lakes
+from feature_store.met import lake_of_pairs
 
 from movie_recommender.features import FeatureStore, Snapshot
 from movie_recommender.features.groups import ENTITY, FRAME, STATE, load_groups
@@ -54,6 +56,7 @@ def main() -> None:
     parser.add_argument("--lake", type=Path, metavar="DIR", help="kept, and made where missing")
     parser.add_argument("--no-spark", action="store_true")
     parser.add_argument("--no-pandas", action="store_true")
+    parser.add_argument("--frame-rows", type=int, help="build and stream a frame of so many rows")
     parser.add_argument("--check", action="store_true", help="compare results of a small world")
     options = parser.parse_args()
     # Those of every process that is started below, too.
@@ -62,6 +65,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="features-") as name:
         directory = Path(name)
         kept = (options.lake or directory).resolve()
+        if options.frame_rows:
+            _long_frame(lake_of_pairs(kept / "met", options.frame_rows), directory)
+            return
         found = lakes(kept, **(SMALL if options.check else sizes))
         (_check if options.check else _measure)(options, found, directory)
 
@@ -75,6 +81,20 @@ def _check(options: argparse.Namespace, found: Lakes, directory: Path) -> None:
     if not options.no_pandas:
         _pandas(found.grown, store, directory / "pandas-grown")
     note("no differences")
+
+
+def _long_frame(lake: Lake, directory: Path) -> None:
+    """Build the store of a long frame and stream that."""
+    store = directory / "long.duckdb"
+    built = _build(lake, store)
+    streamed = _part("streamed", store=str(store))
+    n = streamed["rows"]
+    conditions = (
+        f"{n:,} rows in order, {store.stat().st_size >> 20} MB of file, built in "
+        f"{built['seconds']:.0f} s with {built['rss_mb']} MB; read in {streamed['seconds']:.0f} s"
+    )
+    claim = "memory, a long training frame in batches"
+    Claim(claim, streamed["rss_mb"], "MB", "limit", 4096, 1, True, conditions).say()
 
 
 def _measure(options: argparse.Namespace, found: Lakes, directory: Path) -> None:

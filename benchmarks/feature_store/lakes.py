@@ -110,7 +110,7 @@ def _append(care: LakeCare, world: Path, days: list[date], chosen: Mapping[str, 
             rows = pq.read_table(world / topic / f"{day}.parquet")
             rows = chosen[topic](rows) if topic in chosen else rows
             at = care.count(topic)
-            care.append(topic, _as_landed(rows, topic, at, arrived), {f"{topic}-0": at + len(rows)})
+            care.append(topic, as_landed(rows, topic, at, arrived), {f"{topic}-0": at + len(rows)})
     return Lake(
         care.path,
         care.versions(),
@@ -119,7 +119,8 @@ def _append(care: LakeCare, world: Path, days: list[date], chosen: Mapping[str, 
     )
 
 
-def _as_landed(rows: pa.Table, topic: str, offset: int, arrived: datetime) -> pa.Table:
+def as_landed(rows: pa.Table, topic: str, offset: int, arrived: datetime) -> pa.Table:
+    """A topic's events with the columns that an extraction adds, from that Kafka offset on."""
     n = len(rows)
     added: Mapping[str, pa.Array] = {
         "extra": pa.nulls(n, pa.string()),
