@@ -28,7 +28,7 @@ from ratings.advantage import Advantage
 from ratings.case import Case, Tables, WindowName, time_split
 from ratings.movielens import movielens_tables
 from ratings.synthetic import synthetic_tables
-from ratings.training import Trained, default_config, fit_apart
+from ratings.training import Trained, fit_apart
 
 from movie_recommender.evaluation import protocol
 from movie_recommender.evaluation.protocol import Judgement
@@ -36,6 +36,7 @@ from movie_recommender.evaluation.run import SEED
 from movie_recommender.ranking import NeuMF
 from movie_recommender.ranking.baselines import fit_baselines
 from movie_recommender.settings import load_settings
+from movie_recommender.training.config import TrainingConfig
 
 ROOT = Path(__file__).parent.parent
 SYNTHETIC = "synthetic"
@@ -132,9 +133,7 @@ def _runs(case: Case, seeds: Sequence[int]) -> Runs:
     with tempfile.TemporaryDirectory(prefix="model-quality-") as name:
         for seed in seeds:
             bundle = Path(name, str(seed))
-            runs.trained.append(
-                fit_apart(case.learned, default_config(case.learned, seed=seed), bundle)
-            )
+            runs.trained.append(fit_apart(case.learned, TrainingConfig(seed=seed), bundle))
             runs.judged.append(protocol.judge(NeuMF(bundle, case.task.dataset), case.task))
             note(f"  seed {seed}: {runs.trained[-1].seconds:.1f} s, {_row(runs.judged[-1])}")
     return runs

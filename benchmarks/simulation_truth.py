@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 from claims import Claim, note
 from scipy.sparse import csr_array
 
@@ -27,14 +26,14 @@ from movie_recommender.evaluation.report import ranker_table
 from movie_recommender.evaluation.run import frame_of, task_of
 from movie_recommender.features import FeatureStore
 from movie_recommender.lake import Lake
-from movie_recommender.ranking import Dataset, Encoding, NeuMF, Oracle
+from movie_recommender.ranking import Dataset, NeuMF, Oracle
 from movie_recommender.settings import Settings, load_settings
 from movie_recommender.simulation import interactions_of_day, truth
 from movie_recommender.simulation.generate import entities_of_day, world_of
 from movie_recommender.simulation.truth import write_truth
 from movie_recommender.simulation.world import World
-from movie_recommender.training.run import write_bundle
-from movie_recommender.training.trainer import TrainingConfig, initial_model, train
+from movie_recommender.training.config import TrainingConfig
+from movie_recommender.training.fitting import fit, write_bundle
 
 DAY, HISTORY_DAYS = date(2026, 11, 22), 30
 ORACLE_NDCG = 0.70
@@ -124,17 +123,9 @@ def datasets(settings: Settings, as_of: datetime) -> tuple[protocol.Task, Datase
 
 def trained(learned: Dataset, judged: Dataset) -> NeuMF:
     """NCF with the default configuration, as `train_model` makes it."""
-    encoding, config = Encoding.fit(learned.users, learned.movies), TrainingConfig()
-    model = initial_model(
-        learned.positives,
-        torch.from_numpy(encoding.encode_users(learned.users)),
-        torch.from_numpy(encoding.encode_movies(learned.movies)),
-        config,
-    )
-    train(model, learned.positives, config, on_epoch=lambda _: None)
     with tempfile.TemporaryDirectory() as name:
         bundle = Path(name, "bundle")
-        write_bundle(bundle, model, learned, encoding)
+        write_bundle(bundle, fit(learned, TrainingConfig()))
         return NeuMF(bundle, judged)
 
 

@@ -28,11 +28,12 @@ from ratings import leave_one_out, ncf_files
 from ratings.case import Case
 from ratings.movielens import movielens_tables
 from ratings.planted import planted, planted_case
-from ratings.training import default_config, fit_apart
+from ratings.training import fit_apart
 
 from movie_recommender.evaluation import metrics, protocol
 from movie_recommender.evaluation.run import SEED
 from movie_recommender.ranking import NeuMF
+from movie_recommender.training.config import TrainingConfig
 
 HERE = Path(__file__).parent
 PLANTED = "planted"
@@ -90,7 +91,7 @@ def case_of(source: str | None) -> Case | None:
 def race(case: Case, options: argparse.Namespace) -> None:
     """Both train on `case`, one after the other."""
     note(f"{case.name}: {case.conditions}")
-    config = replace(default_config(case.learned, seed=options.seed), threads=options.threads)
+    config = replace(TrainingConfig(seed=options.seed), threads=options.threads)
     with tempfile.TemporaryDirectory(prefix="training-speed-") as name:
         bundle = Path(name, "bundle")
         trained = fit_apart(case.learned, config, bundle)
@@ -147,7 +148,7 @@ def scale(threads: int) -> None:
     learned = leave_one_out.dataset(leave_one_out.matrix(pairs, shape))
     sizes = f"{shape[0]:,} users, {shape[1]:,} movies, {learned.positives.nnz:,} positives"
     note(f"made up: {sizes}")
-    config = replace(default_config(learned, seed=0), epochs=1, threads=threads)
+    config = replace(TrainingConfig(seed=0), epochs=1, threads=threads)
     with tempfile.TemporaryDirectory(prefix="training-speed-") as name:
         trained = fit_apart(learned, config, Path(name, "bundle"))
     conditions = (

@@ -2,16 +2,14 @@
 
 import resource
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 
-import torch
-
-from movie_recommender.ranking import Dataset, Encoding
-from movie_recommender.training.run import write_bundle
-from movie_recommender.training.trainer import TrainingConfig, initial_model, train
+from movie_recommender.ranking import Dataset
+from movie_recommender.training import fitting as training
+from movie_recommender.training.config import TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -29,26 +27,13 @@ class Trained:
     peak_mb: float
 
 
-def default_config(dataset: Dataset, *, seed: int) -> TrainingConfig:
-    """The constants that `train_model` uses."""
-    config = TrainingConfig(seed=seed)
-    return replace(config, dim=min(config.dim, dataset.movies.num_rows))
-
-
 def fit(dataset: Dataset, config: TrainingConfig, bundle: Path) -> Trained:
     """Learn from `dataset` and write what is served into the new folder `bundle`."""
     started = perf_counter()
     ends = []
-    encoding = Encoding.fit(dataset.users, dataset.movies)
-    model = initial_model(
-        dataset.positives,
-        torch.from_numpy(encoding.encode_users(dataset.users)),
-        torch.from_numpy(encoding.encode_movies(dataset.movies)),
-        config,
-    )
     begun = perf_counter()
-    train(model, dataset.positives, config, on_epoch=lambda _: ends.append(perf_counter()))
-    write_bundle(bundle, model, dataset, encoding)
+    fitted = training.fit(dataset, config, on_epoch=lambda _: ends.append(perf_counter()))
+    training.write_bundle(bundle, fitted)
     epochs = tuple(end - start for start, end in zip([begun, *ends], ends, strict=False))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return Trained(perf_counter() - started, epochs, peak)

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file
-from scipy.sparse import csr_array
 
 from movie_recommender.ranking.dataset import Dataset, rows_of
 from movie_recommender.ranking.encoding import Encoding
+from movie_recommender.ranking.history import history_matrix
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -41,14 +41,6 @@ class Popularity:
     def scores(self, user_rows: Rows) -> Floats:
         """(B, I) float32 positives of each movie."""
         return np.broadcast_to(self._counts, (len(user_rows), self._counts.size))
-
-
-def normalised(history: csr_array) -> csr_array:
-    """(U, I): each row divided by the root of its number of movies (|H|^-1/2, as in SVD++)."""
-    counts = np.maximum(np.asarray(history.sum(axis=1)), 1.0)
-    scaled = history.copy()
-    scaled.data = np.repeat(1.0 / np.sqrt(counts), np.diff(history.indptr)).astype(np.float32)
-    return scaled
 
 
 class NeuMF:
@@ -85,7 +77,12 @@ class NeuMF:
             weights["user_embedding"][user_rows] * user_known[:, None]
             + encoding.encode_users(dataset.users) @ weights["user_features"]
         )
-        self._users: Floats = users + normalised(dataset.positives) @ self._movies  # (U, d)
+        history = history_matrix(
+            dataset.positives, dataset.times, half_life=float(weights["history_half_life"])
+        )
+        n_past = np.diff(dataset.positives.indptr)[:, None].astype(np.float32)
+        users += np.log1p(n_past) * weights["user_activity"]
+        self._users: Floats = users + history @ self._movies  # (U, d)
         self._movie_half: Floats = self._movies @ weights["mlp_movie"]  # (I, h1)
 
     def scores(self, user_rows: Rows) -> Floats:

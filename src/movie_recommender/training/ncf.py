@@ -36,15 +36,12 @@ class NeuMF(nn.Module):
         sizes: table sizes; d = `sizes.dim`.
         user_features: (U, Fu) float32.
         movie_features: (I, Fi) float32.
-        dropout: share of the user vector's entries set to zero in training.
     """
 
     user_features: Tensor
     movie_features: Tensor
 
-    def __init__(
-        self, sizes: Sizes, user_features: Tensor, movie_features: Tensor, *, dropout: float
-    ) -> None:
+    def __init__(self, sizes: Sizes, user_features: Tensor, movie_features: Tensor) -> None:
         super().__init__()
         first, second = MLP_LAYERS
         self.register_buffer("user_features", user_features, persistent=False)
@@ -52,6 +49,7 @@ class NeuMF(nn.Module):
         self.user_embedding = nn.Parameter(torch.zeros(sizes.n_users, sizes.dim))
         self.movie_embedding = nn.Parameter(torch.zeros(sizes.n_movies, sizes.dim))
         self.user_side = nn.Parameter(torch.zeros(sizes.n_user_features, sizes.dim))
+        self.user_activity = nn.Parameter(torch.zeros(sizes.dim))
         self.movie_side = nn.Parameter(torch.zeros(sizes.n_movie_features, sizes.dim))
         self.movie_bias = nn.Parameter(torch.zeros(sizes.n_movies))
         self.movie_side_bias = nn.Parameter(torch.zeros(sizes.n_movie_features))
@@ -63,7 +61,6 @@ class NeuMF(nn.Module):
         self.mlp_hidden = nn.Parameter(torch.zeros(first, second))
         self.mlp_hidden_bias = nn.Parameter(torch.zeros(second))
         self.mlp_out = nn.Parameter(torch.zeros(second))
-        self.dropout = dropout
 
     def reset(self, generator: torch.Generator, *, movie_vectors: Tensor, bias: Tensor) -> None:
         """Start from `movie_vectors` (I, d) and `bias` (I,) log odds; the rest small and random.
@@ -80,47 +77,56 @@ class NeuMF(nn.Module):
             self.bias.copy_(bias.mean())
             self.movie_bias.copy_(bias - bias.mean())
 
-    def movies(self) -> Tensor:
-        """(I, d) vectors of all movies: id plus side features."""
-        return self.movie_embedding + self.movie_features @ self.movie_side
+    def movies(self, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Vectors (C, d) and biases (C,) of the movies at these rows, or of all: id plus side.
 
-    def users(self, rows: Tensor, history: Tensor, movies: Tensor, *, keep: Tensor) -> Tensor:
-        """(B, d) vectors: id plus side features plus |H|^-1/2 times the history's sum.
+        Args:
+            rows: (C,) int64 movie rows.
+        """
+        ids: Tensor = self.movie_embedding
+        bias: Tensor = self.movie_bias
+        features = self.movie_features
+        if rows is not None:
+            ids, bias, features = ids[rows], bias[rows], features[rows]
+        vectors = ids + features @ self.movie_side  # (C, d)
+        return vectors, bias + features @ self.movie_side_bias + self.bias
+
+    def users(self, rows: Tensor, past: Tensor, n_past: Tensor, *, known: Tensor) -> Tensor:
+        """(B, d) vectors: id plus side features and activity plus past.
 
         Args:
             rows: (B,) int64 user rows.
-            history: (B, I) float32, 1 for each movie of the history.
-            movies: (I, d) from `movies()`.
-            keep: (B, 1) float32, 0 where the id vector is left out (a user nobody knows yet).
+            past: (B, d) weighted sum of the history's movie vectors.
+            n_past: (B, 1) float32 movies in it.
+            known: (B, 1) float32, 0 where the id vector is left out (a user nobody knows yet).
         """
-        counts = history.sum(dim=1, keepdim=True).clamp(min=1.0)  # (B, 1)
-        past = (history / counts.sqrt()) @ movies  # (B, d)
-        known = self.user_embedding[rows] * keep  # (B, d)
-        return known + self.user_features[rows] @ self.user_side + past
+        # Only the block's rows get a gradient: 200,000 others would cost a step as much as all.
+        ids = functional.embedding(rows, self.user_embedding, sparse=True) * known  # (B, d)
+        side = self.user_features[rows] @ self.user_side  # (B, d)
+        return ids + side + torch.log1p(n_past) * self.user_activity + past
 
-    def forward(self, users: Tensor, movies: Tensor, *, mlp: bool = True) -> Tensor:
-        """(B, I) log odds.
+    def forward(self, users: Tensor, movies: Tensor, bias: Tensor, *, mlp: bool = True) -> Tensor:
+        """(B, C) log odds.
 
         Args:
             users: (B, d) from `users()`.
-            movies: (I, d) from `movies()`.
+            movies: (C, d) from `movies()`.
+            bias: (C,) from `movies()`.
             mlp: whether the MLP tower takes part.
         """
-        users = functional.dropout(users, self.dropout, self.training)
-        bias = self.movie_bias + self.movie_features @ self.movie_side_bias + self.bias  # (I,)
-        logits = torch.addmm(bias, users * self.gmf_out, movies.T)  # (B, I), equation 9
+        logits = torch.addmm(bias, users * self.gmf_out, movies.T)  # (B, C), equation 9
         if mlp:
             blocks = torch.split(users, _MLP_USERS)
             logits = logits + torch.cat([self._mlp(block, movies) for block in blocks])
         return logits
 
     def _mlp(self, users: Tensor, movies: Tensor) -> Tensor:
-        """(B, I), equation 10; W1 [p; q] = W1u p + W1i q, so each half is computed once."""
+        """(B, C), equation 10; W1 [p; q] = W1u p + W1i q, so each half is computed once."""
         user_half = users @ self.mlp_user + self.mlp_bias  # (B, h1)
-        movie_half = movies @ self.mlp_movie  # (I, h1)
-        hidden = (user_half[:, None, :] + movie_half[None]).relu_()  # (B, I, h1)
-        hidden = (hidden @ self.mlp_hidden + self.mlp_hidden_bias).relu_()  # (B, I, h2)
-        return hidden @ self.mlp_out  # (B, I)
+        movie_half = movies @ self.mlp_movie  # (C, h1)
+        hidden = (user_half[:, None, :] + movie_half[None]).relu_()  # (B, C, h1)
+        hidden = (hidden @ self.mlp_hidden + self.mlp_hidden_bias).relu_()  # (B, C, h2)
+        return hidden @ self.mlp_out  # (B, C)
 
     def weights(self) -> dict[str, Tensor]:
         """Everything that `ranking.scorer.NeuMF` needs, by the names it reads."""

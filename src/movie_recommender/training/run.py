@@ -14,9 +14,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import torch
-from safetensors.torch import save_file
 
 from movie_recommender import __version__
 from movie_recommender.errors import InputDataError, NotReadyError
@@ -24,13 +21,13 @@ from movie_recommender.evaluation import protocol
 from movie_recommender.evaluation.run import SEED, check_as_of, frame_of, window_of
 from movie_recommender.events import INSTANT
 from movie_recommender.features import FeatureStore, Snapshot
-from movie_recommender.ranking import Dataset, Encoding, NeuMF, Popularity
-from movie_recommender.ranking.scorer import CATALOGUE, ENCODING, WEIGHTS
+from movie_recommender.ranking import NeuMF, Popularity
 from movie_recommender.registry import ModelVersion, Registry, write_manifest
 from movie_recommender.registry.client import ROLLED_BACK
 from movie_recommender.settings import Settings
-from movie_recommender.training import ncf
-from movie_recommender.training.trainer import Epoch, TrainingConfig, initial_model, train
+from movie_recommender.training.config import TrainingConfig
+from movie_recommender.training.fitting import fit, write_bundle
+from movie_recommender.training.trainer import Epoch
 
 logger = logging.getLogger(__name__)
 
@@ -190,13 +187,6 @@ def _fit(
 ) -> dict[str, float]:
     """Train, write the bundle's files, and judge what was written on the validation window."""
     dataset = task.dataset
-    encoding = Encoding.fit(dataset.users, dataset.movies)
-    model = initial_model(
-        dataset.positives,
-        torch.from_numpy(encoding.encode_users(dataset.users)),
-        torch.from_numpy(encoding.encode_movies(dataset.movies)),
-        config,
-    )
     now_ms = int(dataset.until.timestamp() * 1000)
 
     def on_epoch(epoch: Epoch) -> None:
@@ -208,8 +198,7 @@ def _fit(
             time_ms=now_ms,
         )
 
-    train(model, dataset.positives, config, on_epoch=on_epoch)
-    write_bundle(bundle, model, dataset, encoding)
+    write_bundle(bundle, fit(dataset, config, on_epoch=on_epoch))
     if len(task.user) == 0:
         return {}
     metrics = protocol.judge(NeuMF(bundle, dataset), task).means()
@@ -222,16 +211,6 @@ def _fit(
         time_ms=now_ms,
     )
     return metrics
-
-
-def write_bundle(bundle: Path, model: ncf.NeuMF, dataset: Dataset, encoding: Encoding) -> None:
-    """Weights, encoding and catalogue; `write_manifest` makes a bundle of them."""
-    bundle.mkdir(parents=True)
-    tensors = model.weights() | {"user_ids": torch.from_numpy(dataset.user_ids.copy())}
-    save_file(tensors, bundle / WEIGHTS)
-    (bundle / ENCODING).write_text(json.dumps(asdict(encoding)))
-    popularity = pa.array(dataset.positives.sum(axis=0), pa.float32())
-    pq.write_table(dataset.movies.append_column("popularity", popularity), bundle / CATALOGUE)
 
 
 def _manifest(

@@ -1,147 +1,152 @@
 """The training loop: whole rows of the user-movie matrix, not sampled pairs.
 
 A block of users is scored against the whole catalogue in one matrix product, and the gradient of
-the binary cross-entropy over all its cells is written straight into the scores' place. Nothing is
-sampled but which part of a user's history is input and which is target.
+the binary cross-entropy over all its cells is written straight into the scores' place.
 """
 
+import logging
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
-from scipy.sparse.linalg import svds
 from torch import Tensor
+from torch.nn import functional
 
 from movie_recommender.errors import TrainingError
-from movie_recommender.ranking.scorer import normalised
-from movie_recommender.training.ncf import NeuMF, Sizes
+from movie_recommender.ranking import Dataset
+from movie_recommender.training import checkpoint
+from movie_recommender.training.blocks import Block, Histories
+from movie_recommender.training.config import TrainingConfig
+from movie_recommender.training.ncf import NeuMF
 
+logger = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Constants of the training; they are part of what makes two models the same model."""
+EXPLODED = 3.0
+"""A loss so many times the first epoch's is no training any more."""
 
-    dim: int = 64
-    epochs: int = 12
-    mlp_epochs: int = 2
-    """The MLP tower joins for the last epochs; from the start it costs time and adds nothing."""
-    block: int = 128
-    """Users scored at once."""
-    learning_rate: float = 0.005
-    warmup: float = 0.05
-    """Share of the steps in which the learning rate rises; then it falls linearly to zero."""
-    dropout: float = 0.25
-    unobserved_weight: float = 0.5
-    """Weight of a cell without a positive; a positive has 1."""
-    input_share: float = 0.7
-    """Share of a user's history that is input; the rest is target."""
-    id_dropout: float = 0.1
-    """Share of users trained as if nobody knew them: history and side features must do."""
-    user_l2: float = 0.02
-    """L2 penalty on the users' id vectors."""
-    seed: int = 0
-    threads: int = 2
+_BOUND = 30.0
+"""Beyond it a probability is 0 or 1 to float32, and its denormals cost tenfold the time."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch ended with; `loss` is the mean weighted cross-entropy a positive."""
+    """What an epoch ended with; `loss` is the mean weighted cross-entropy a target."""
 
     number: int
     loss: float
     learning_rate: float
 
 
-def initial_model(
-    positives: csr_array, user_features: Tensor, movie_features: Tensor, config: TrainingConfig
-) -> NeuMF:
-    """A model started from the positives' truncated SVD and each movie's log odds.
+@dataclass
+class _State:
+    """Everything that a resumed training needs to go on as if it had never stopped."""
 
-    Args:
-        positives: (U, I) float32.
-        user_features: (U, Fu) float32.
-        movie_features: (I, Fi) float32.
-        config: sizes and seed.
-    """
-    n_users, n_movies = positives.shape
-    sizes = Sizes(n_users, n_movies, user_features.shape[1], movie_features.shape[1], config.dim)
-    model = NeuMF(sizes, user_features, movie_features, dropout=config.dropout)
-    popularity = np.asarray(positives.sum(axis=0))
-    share = (popularity + 0.5) / (n_users + 1.0)
-    model.reset(
-        torch.Generator().manual_seed(config.seed),
-        movie_vectors=torch.from_numpy(_movie_vectors(positives, config)),
-        bias=torch.from_numpy(np.log(share / (1.0 - share)).astype(np.float32)),
-    )
-    return model
-
-
-def _movie_vectors(positives: csr_array, config: TrainingConfig) -> np.ndarray:
-    """(I, d) float32: right singular vectors of the row-normalised matrix, by root of sigma."""
-    rank = min(config.dim, min(positives.shape) - 1)
-    start = np.random.default_rng(config.seed).standard_normal(min(positives.shape))
-    vectors = np.zeros((positives.shape[1], config.dim), np.float32)
-    if rank > 0 and positives.nnz > 0:
-        _, sigma, right = svds(normalised(positives).astype(np.float64), k=rank, v0=start)
-        # The sign of a singular vector is arbitrary: fix it, so that every LAPACK agrees.
-        signs = np.sign(right[np.arange(rank), np.abs(right).argmax(axis=1)])
-        vectors[:, :rank] = (right * (signs * np.sqrt(sigma))[:, None]).T
-    return vectors
+    model: NeuMF
+    optimisers: list[torch.optim.Optimizer]
+    rng: np.random.Generator
+    epochs: list[Epoch] = field(default_factory=list)
 
 
 def train(
-    model: NeuMF, positives: csr_array, config: TrainingConfig, *, on_epoch: Callable[[Epoch], None]
+    model: NeuMF,
+    dataset: Dataset,
+    config: TrainingConfig,
+    *,
+    on_epoch: Callable[[Epoch], None],
+    save: Path | None = None,
 ) -> None:
     """Train `model` in place; calls `on_epoch` after each epoch.
 
-    Same arguments, same thread count, same machine type: same weights.
+    Same arguments, same thread count, same machine type: same weights, also when it was killed
+    anywhere and is called again with the same `save`.
+
+    Args:
+        model: started, see `initial_model`.
+        dataset: what to learn from.
+        config: constants.
+        on_epoch: is called again for epochs that an earlier call had finished.
+        save: file that takes a checkpoint after each epoch, and is gone on from if it is there and
+            of the same training; it stays at the end.
 
     Raises:
-        TrainingError: the loss is not finite; names the epoch and the learning rate.
+        TrainingError: the loss is not finite or explodes; names the epoch, the learning rate and
+            the last good checkpoint.
     """
     torch.set_num_threads(config.threads)
-    generator = torch.Generator().manual_seed(config.seed)
-    active = torch.from_numpy(np.flatnonzero(np.diff(positives.indptr)))
-    steps = config.epochs * math.ceil(len(active) / config.block)
-    optimiser = _optimiser(model, config)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: _rate(step, steps, config.warmup)
-    )
-    model.train()
-    for number in range(1, config.epochs + 1):
-        mlp = number > config.epochs - config.mlp_epochs
-        rate = float(schedule.get_last_lr()[0])
-        total = 0.0
-        # Dropout draws from torch's global generator; fork it so that only this loop sees it.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed * 1_000_003 + number)
-            for rows in _blocks(active, config.block, generator):
-                optimiser.zero_grad(set_to_none=True)
-                total += _backward(model, rows, positives, config, generator, mlp=mlp)
-                optimiser.step()
-                schedule.step()
-        loss = total / max(1, positives.nnz)
-        if not math.isfinite(loss):
-            message = (
-                f"Training diverged: loss {loss} in epoch {number} at learning rate {rate:.2g}. "
-                "No candidate was registered. Look for non-finite features, or lower the rate."
-            )
-            raise TrainingError(message)
-        on_epoch(Epoch(number, loss, rate))
-    model.eval()
+    histories = Histories(dataset, config)
+    state = _State(model, _optimisers(model, histories, config), np.random.default_rng(config.seed))
+    if save is not None:
+        _resume(state, save)
+    for epoch in state.epochs:
+        on_epoch(epoch)
+    for number in range(len(state.epochs) + 1, config.epochs + 1):
+        epoch = _epoch(state, histories, config, number)
+        _check(epoch, state.epochs, save)
+        state.epochs.append(epoch)
+        if save is not None:
+            checkpoint.save(save, state.model, state.optimisers, state.rng, state.epochs)
+        on_epoch(epoch)
 
 
-def _optimiser(model: NeuMF, config: TrainingConfig) -> torch.optim.Optimizer:
-    ids = model.user_embedding
-    groups: list[dict[str, Any]] = [
-        {"params": [ids], "weight_decay": config.user_l2},
-        {"params": [weight for weight in model.parameters() if weight is not ids]},
+def _resume(state: _State, path: Path) -> None:
+    try:
+        fields = checkpoint.load(path, state.model, state.optimisers, state.rng)
+    except FileNotFoundError:
+        return
+    except checkpoint.DamagedError as error:
+        logger.warning("starting over: the checkpoint %s is damaged: %s", path, error)
+        return
+    state.epochs = [Epoch(*each) for each in fields]
+    logger.info("resumed after epoch=%s from=%s", len(fields), path)
+
+
+def _optimisers(
+    model: NeuMF, histories: Histories, config: TrainingConfig
+) -> list[torch.optim.Optimizer]:
+    """Adam (Kingma, Ba 2015); of the users' id vectors only those of the block move."""
+    users, movies = model.user_embedding, model.movie_embedding
+    rest = [weight for weight in model.parameters() if weight is not users and weight is not movies]
+    # The loss of a step is a mean over users, the prior one of the sum over all of them.
+    decay = config.movie_l2 / max(1, len(histories.active))
+    groups: list[dict[str, Any]] = [{"params": [movies], "weight_decay": decay}, {"params": rest}]
+    return [
+        torch.optim.Adam(groups, lr=config.learning_rate, fused=True),
+        torch.optim.SparseAdam([users], lr=config.learning_rate),
     ]
-    return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
+
+
+def _epoch(state: _State, histories: Histories, config: TrainingConfig, number: int) -> Epoch:
+    steps = histories.steps_per_epoch
+    mlp = number > config.epochs - config.mlp_epochs
+    loss = targets = rate = 0.0
+    for step, block in enumerate(histories.blocks(state.rng), start=(number - 1) * steps):
+        rate = config.learning_rate * _rate(step, config.epochs * steps, config.warmup)
+        for optimiser in state.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.zero_grad(set_to_none=True)
+        loss += _backward(state, block, config, mlp=mlp)
+        targets += float(block.target_weight.sum())
+        for optimiser in state.optimisers:
+            optimiser.step()
+    return Epoch(number, loss / max(1.0, targets), rate)
+
+
+def _check(epoch: Epoch, earlier: list[Epoch], save: Path | None) -> None:
+    limit = EXPLODED * earlier[0].loss if earlier else math.inf
+    if math.isfinite(epoch.loss) and epoch.loss <= limit:
+        return
+    good = f"epoch {len(earlier)} in {save}" if save is not None and earlier else "none"
+    message = (
+        f"Training diverged: loss {epoch.loss:.4g} in epoch {epoch.number} at learning rate "
+        f"{epoch.learning_rate:.2g}. Last good checkpoint: {good}. No candidate was registered. "
+        "Look for non-finite features, or lower the learning rate."
+    )
+    raise TrainingError(message)
 
 
 def _rate(step: int, steps: int, warmup: float) -> float:
@@ -152,36 +157,61 @@ def _rate(step: int, steps: int, warmup: float) -> float:
     return max(0.0, (steps - step) / max(1.0, steps - rise))
 
 
-def _blocks(active: Tensor, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    order = torch.randperm(len(active), generator=generator)
-    yield from torch.split(active[order], size)
-
-
-def _backward(
-    model: NeuMF,
-    rows: Tensor,
-    positives: csr_array,
-    config: TrainingConfig,
-    generator: torch.Generator,
-    *,
-    mlp: bool,
-) -> float:
+def _backward(state: _State, block: Block, config: TrainingConfig, *, mlp: bool) -> float:
     """Add a block's gradient to the parameters; the block's summed loss."""
-    liked = torch.from_numpy(positives[rows.numpy()].toarray())  # (B, I)
-    history = liked * (torch.rand(liked.shape, generator=generator) < config.input_share)
-    target = liked - history  # (B, I)
-    keep = (torch.rand((len(rows), 1), generator=generator) >= config.id_dropout).float()
-    movies = model.movies()
-    logits = model(model.users(rows, history, movies, keep=keep), movies, mlp=mlp)
-    with torch.no_grad():
-        # Input cells have no say: their answer was given away.
-        weight = torch.where(liked > 0, target, config.unobserved_weight)  # (B, I)
-        # Beyond 30 a probability is 0 or 1 to float32, and its denormals cost tenfold the time.
-        bounded = logits.clamp(-30.0, 30.0)
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(
-            bounded, target, weight, reduction="sum"
-        )
-        gradient = (torch.sigmoid(bounded) - target).mul_(weight)  # d loss / d logits
-        gradient /= len(rows)
-    logits.backward(gradient)
-    return float(loss)
+    model, rows = state.model, torch.from_numpy(block.users)
+    columns = None if block.columns is None else torch.from_numpy(block.columns)
+    movies, bias = model.movies(columns)  # (C, d), (C,)
+    past = functional.embedding_bag(
+        torch.from_numpy(block.input_place),
+        movies,
+        torch.from_numpy(block.input_start),
+        mode="sum",
+        per_sample_weights=torch.from_numpy(block.input_weight),
+    )  # (B, d)
+    n_past = torch.from_numpy(np.bincount(block.input_user, minlength=len(rows))).float()
+    known = torch.from_numpy(block.known)
+    users = model.users(rows, past, n_past[:, None], known=known)  # (B, d)
+    kept = state.rng.random(users.shape, np.float32) >= config.dropout
+    users = users * torch.from_numpy(kept).float().div_(1.0 - config.dropout)
+    logits = model(users, movies, bias, mlp=mlp)  # (B, C)
+    loss, gradient = cross_entropy(logits.detach(), block, config.unobserved_weight)
+    penalty = config.user_l2 / 2 * functional.embedding(
+        rows, model.user_embedding, sparse=True
+    ).square().sum()  # fmt: skip
+    torch.autograd.backward([logits, penalty], [gradient / len(rows), None])
+    return loss
+
+
+def cross_entropy(logits: Tensor, block: Block, unobserved: float) -> tuple[float, Tensor]:
+    """Weighted binary cross-entropy (He et al. 2017, equation 7) over all cells of a block.
+
+    Inputs have no say: their answer was given away. A column that was drawn for others counts for
+    them too (`Block.scale`), which keeps the sum's expectation.
+
+    Args:
+        logits: (B, C) float32.
+        block: which cells are inputs and targets, and the targets' weights.
+        unobserved: weight of all other cells.
+
+    Returns:
+        The sum of the losses, and (B, C) its derivative by the logits.
+    """
+    bounded = logits.clamp(-_BOUND, _BOUND)
+    width = bounded.shape[1]
+    scale = torch.as_tensor(block.scale, dtype=torch.float32).expand(width) * unobserved  # (C,)
+    place = torch.from_numpy(np.concatenate([block.input_place, block.target_place]))
+    owner = torch.from_numpy(np.concatenate([block.input_user, block.target_user]))
+    target = torch.from_numpy(block.target_user * width + block.target_place)  # (m,)
+    weight = torch.from_numpy(block.target_weight)
+    flat = bounded.view(-1)
+    liked = flat[owner * width + place]
+    loss = (functional.softplus(bounded) @ scale).sum()
+    loss -= (functional.softplus(liked) * scale[place]).sum()
+    loss += (functional.softplus(-flat[target]) * weight).sum()
+    positive = (torch.sigmoid(flat[target]) - 1.0) * weight  # (m,)
+    gradient = bounded.sigmoid_().mul_(scale)
+    cells = gradient.view(-1)
+    cells[owner * width + place] = 0.0
+    cells[target] = positive
+    return float(loss), gradient

@@ -1,0 +1,147 @@
+"""What a step learns from: a block of users, part of each one's history as input, the rest target.
+
+Memory follows the positives and the block; no negative is ever stored.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from movie_recommender.ranking import Dataset
+from movie_recommender.ranking.history import oldest_first, recency_weights
+from movie_recommender.training.config import TrainingConfig
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+_DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Block:
+    """B users against C movies.
+
+    Attributes:
+        users: (B,) user rows.
+        known: (B, 1) float32; 0 where the user counts as new, without an id vector.
+        columns: (C,) ascending movie rows that are scored; None: all of them.
+        scale: weight of a column's unobserved cells: 1 where all movies are scored, else the
+            movies a drawn column stands for, and 0 for a column that is there as a positive only.
+            (C,) float32, or 1.
+        input_place: (n,) columns of the inputs, user after user.
+        input_start: (B,) where each user's inputs begin.
+        input_weight: (n,) float32, see `recency_weights`.
+        target_user: (m,) places in `users`.
+        target_place: (m,) columns.
+        target_weight: (m,) float32.
+    """
+
+    users: Ints
+    known: Floats
+    columns: Ints | None
+    scale: Floats | float
+    input_place: Ints
+    input_start: Ints
+    input_weight: Floats
+    target_user: Ints
+    target_place: Ints
+    target_weight: Floats
+
+    @property
+    def input_user(self) -> Ints:
+        """(n,) places in `users`."""
+        ends = np.append(self.input_start[1:], len(self.input_place))
+        return np.repeat(np.arange(len(self.users)), ends - self.input_start)
+
+
+class Histories:
+    """Each user's positives, oldest first, dealt into blocks.
+
+    Args:
+        dataset: positives and, where they are known, their times.
+        config: sizes, shares and half-lives.
+    """
+
+    def __init__(self, dataset: Dataset, config: TrainingConfig) -> None:
+        positives, times = dataset.positives, dataset.times
+        order = oldest_first(positives, times)
+        self._start = positives.indptr.astype(np.int64)
+        self._movies: npt.NDArray[np.int32] = positives.indices[order]
+        self._weight = target_weights(dataset, config)[order]
+        self._half_life = np.inf if times is None else config.history_half_life
+        self._n_movies = positives.shape[1]
+        self._config = config
+        self.active: Ints = np.flatnonzero(np.diff(self._start))
+
+    @property
+    def block_size(self) -> int:
+        """Users in a block; of few users smaller ones, so that an epoch has steps enough."""
+        config = self._config
+        wanted = -(-len(self.active) // config.min_steps)
+        return min(config.block, max(config.min_block, wanted))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Blocks in an epoch."""
+        return -(-len(self.active) // self.block_size)
+
+    def blocks(self, rng: np.random.Generator) -> Iterator[Block]:
+        """All users with a positive, once each, in a random order."""
+        order = rng.permutation(self.active)
+        for start in range(0, len(order), self.block_size):
+            yield self._block(order[start : start + self.block_size], rng)
+
+    def _block(self, users: Ints, rng: np.random.Generator) -> Block:
+        config = self._config
+        counts = self._start[users + 1] - self._start[users]
+        owner = np.repeat(np.arange(len(users)), counts)  # (p,)
+        within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+        place = self._start[users][owner] + within  # (p,)
+        movies = self._movies[place].astype(np.int64)
+        share = np.where(rng.random(len(users)) < config.new_share, 0.0, config.input_share)
+        is_input = rng.random(len(owner)) < share[owner]  # (p,)
+        given = np.bincount(owner[is_input], minlength=len(users))  # (B,)
+        known = (rng.random(len(users)) >= config.id_dropout) & (share > 0.0)
+        columns, scale = self._columns(movies, rng)
+        at = movies if columns is None else np.searchsorted(columns, movies)
+        weight = self._weight[place]
+        return Block(
+            users=users,
+            known=known[:, None].astype(np.float32),
+            columns=columns,
+            scale=scale,
+            input_place=at[is_input],
+            input_start=np.cumsum(given) - given,
+            input_weight=recency_weights(given, half_life=self._half_life),
+            target_user=owner[~is_input],
+            target_place=at[~is_input],
+            target_weight=weight[~is_input],
+        )
+
+    def _columns(
+        self, positives: Ints, rng: np.random.Generator
+    ) -> tuple[Ints | None, Floats | float]:
+        """All movies, or the block's positives and a shared sample that stands for the rest."""
+        drawn = self._config.max_columns
+        if self._n_movies <= drawn:
+            return None, 1.0
+        sample = rng.choice(self._n_movies, drawn, replace=False, shuffle=False)
+        columns = np.union1d(sample, positives)
+        scale = np.zeros(len(columns), np.float32)
+        scale[np.searchsorted(columns, sample)] = self._n_movies / drawn
+        return columns, scale
+
+
+def target_weights(dataset: Dataset, config: TrainingConfig) -> Floats:
+    """(P,) by 0.5^(age / half-life) of each positive: what is liked now says most about tomorrow.
+
+    Their mean is 1; all are 1 where times are unknown. In the order of `positives.indices`.
+    """
+    if dataset.times is None or dataset.positives.nnz == 0:
+        return np.ones(dataset.positives.nnz, np.float32)
+    newest = dataset.times.max()
+    age = (newest - dataset.times) / _DAY_US  # days
+    weights = np.exp2(-age / config.target_half_life_days)
+    return np.asarray(weights / weights.mean(), np.float32)

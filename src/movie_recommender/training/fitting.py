@@ -1,0 +1,66 @@
+"""From a data set to a trained model, and from that to the files that serving reads."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from safetensors.torch import save_file
+
+from movie_recommender.ranking import Dataset, Encoding
+from movie_recommender.ranking.scorer import CATALOGUE, ENCODING, WEIGHTS
+from movie_recommender.training.config import TrainingConfig
+from movie_recommender.training.ncf import NeuMF
+from movie_recommender.training.start import initial_model
+from movie_recommender.training.trainer import Epoch, train
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model, and everything beside its weights that a score needs."""
+
+    model: NeuMF
+    encoding: Encoding
+    dataset: Dataset
+    config: TrainingConfig
+
+
+def fit(
+    dataset: Dataset,
+    config: TrainingConfig,
+    *,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    save: Path | None = None,
+) -> Fitted:
+    """Train a model on all of `dataset`; arguments and errors as of `trainer.train`."""
+    encoding = Encoding.fit(dataset.users, dataset.movies)
+    model = initial_model(dataset, encoding, config)
+    train(model, dataset, config, on_epoch=on_epoch, save=save)
+    return Fitted(model, encoding, dataset, config)
+
+
+def write_bundle(bundle: Path, fitted: Fitted) -> None:
+    """Weights, encoding and catalogue into a new folder; `write_manifest` makes a bundle of it."""
+    bundle.mkdir(parents=True)
+    tensors = weights(fitted.model) | {
+        "user_ids": torch.from_numpy(fitted.dataset.user_ids.copy()),
+        "history_half_life": torch.tensor(fitted.config.history_half_life),
+    }
+    save_file(tensors, bundle / WEIGHTS)
+    (bundle / ENCODING).write_text(json.dumps(asdict(fitted.encoding)))
+    popularity = pa.array(fitted.dataset.positives.sum(axis=0), pa.float32())
+    catalogue = fitted.dataset.movies.append_column("popularity", popularity)
+    pq.write_table(catalogue, bundle / CATALOGUE)
+
+
+def weights(model: NeuMF) -> dict[str, torch.Tensor]:
+    """All parameters by the names that `ranking.scorer.NeuMF` reads."""
+    names = {
+        "user_side": "user_features",
+        "movie_side": "movie_features",
+        "movie_side_bias": "movie_feature_bias",
+    }
+    return {names.get(k, k): v.detach().contiguous() for k, v in model.named_parameters()}
