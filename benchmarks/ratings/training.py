@@ -7,6 +7,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
+
 from movie_recommender.ranking import Dataset
 from movie_recommender.training import fitting as training
 from movie_recommender.training.config import TrainingConfig
@@ -18,7 +20,7 @@ class Trained:
 
     Attributes:
         seconds: from the data in memory to the written bundle.
-        epoch_seconds: of each epoch.
+        epoch_seconds: of each epoch; the first one's with the model's start.
         peak_mb: resident memory of the process at its highest, libraries and data with it.
     """
 
@@ -30,11 +32,10 @@ class Trained:
 def fit(dataset: Dataset, config: TrainingConfig, bundle: Path) -> Trained:
     """Learn from `dataset` and write what is served into the new folder `bundle`."""
     started = perf_counter()
-    ends = []
-    begun = perf_counter()
+    ends: list[float] = []
     fitted = training.fit(dataset, config, on_epoch=lambda _: ends.append(perf_counter()))
     training.write_bundle(bundle, fitted)
-    epochs = tuple(end - start for start, end in zip([begun, *ends], ends, strict=False))
+    epochs = tuple(float(seconds) for seconds in np.diff([started, *ends]))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return Trained(perf_counter() - started, epochs, peak)
 
