@@ -38,7 +38,7 @@ class RunFacts:
 class ModelFacts:
     """What the run did about the model; `version` is the evaluated one.
 
-    `warnings`: of the features' quality rules.
+    `warnings`: of the features' quality rules. `page`: address of the evaluation's report.
     """
 
     version: str
@@ -47,6 +47,7 @@ class ModelFacts:
     reasons: Sequence[Mapping[str, Any]]
     metrics: Mapping[str, Any]
     warnings: Sequence[str] = ()
+    page: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def success_text(run: RunFacts, model: ModelFacts) -> str:
             f"Gate: {'passed' if model.gate_passed else 'not passed'}",
             *(f"• {_reason(reason)}" for reason in model.reasons),
             *([f"Metrics: {metrics}"] if metrics else []),
+            *([f"Report: {slack_link(model.page, 'evaluation')}"] if model.page else []),
             *(f":warning: {slack_escape(warning)}" for warning in model.warnings[:MAX_WARNINGS]),
             *([f":warning: and {more} more, see the report"] if more > 0 else []),
         ]

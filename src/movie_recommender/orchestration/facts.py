@@ -40,6 +40,7 @@ def model_facts(ti: Any) -> ModelFacts:
         reasons=gate.get("reasons") or [],
         metrics=_numbers(evaluated.get("metrics") or {}),
         warnings=built.get("warnings") or [],
+        page=evaluated.get("page"),
     )
 
 

@@ -48,7 +48,8 @@ model at all; on other days hands on the newest candidate or the production mode
 **By hand:** `movie-recommender train`
 """,
     "evaluate_model": """
-Measures the version of `train_model` on the newest days and decides at the gate.
+Measures the version of `train_model` on the newest days, beside production and the baselines, and
+decides at the gate. Its result names the report's page.
 
 **Reads:** the feature store, the model, the model in production.
 **Commits:** metrics and report in MLflow; nothing that serves changes.
@@ -56,8 +57,9 @@ Measures the version of `train_model` on the newest days and decides at the gate
 **By hand:** `movie-recommender evaluate --version VERSION`
 """,
     "deploy_model_check": """
-Follows the gate: to `deploy_model` if every rule held, else to `skip_deploy`. Each rule with its
-value and threshold stands in the log and in the Slack message.
+Follows the gate: to `deploy_model` if every rule held that isn't a mere warning, else to
+`skip_deploy`. Each rule with its value, interval and threshold stands in the log and in the Slack
+message.
 
 **Reads:** the result of `evaluate_model`. **Commits:** nothing. **Rerun, kill:** same decision.
 **By hand:** the gate's decision is printed by `movie-recommender evaluate --version VERSION`

@@ -89,6 +89,12 @@ def test_reasons_have_their_intervals_and_what_they_are_about():
     ]
 
 
+def test_the_report_is_linked():
+    page = "http://mlflow.test/#/experiments/1/runs/a/artifacts/evaluation/2026-11-22.html"
+    lines = alerts.success_text(RUN, model(page=page)).splitlines()
+    assert lines[-1] == f"Report: <{page}|evaluation>"
+
+
 def slack_messages(value: str) -> list[str]:
     evil_run = RunFacts(dag_id=value, run_id=value, execution_date=value, base_url="http://a")
     fields = ("rule", "value", "threshold", "low", "high", "about", "severity")
@@ -96,7 +102,10 @@ def slack_messages(value: str) -> list[str]:
     return [
         alerts.failure_text(evil_run, [value]),
         alerts.success_text(
-            evil_run, model(version=value, reasons=reasons, metrics={value: 1.0}, warnings=[value])
+            evil_run,
+            model(
+                version=value, reasons=reasons, metrics={value: 1.0}, warnings=[value], page=value
+            ),
         ),
         alerts.task_sla_alert(evil_run, value, 1, sla="1 h", running="2 h").text,
         alerts.run_sla_alert(evil_run, sla="6 h").text,
