@@ -41,7 +41,8 @@ def planted(n_users: int, n_movies: int, n_positives: int, *, seed: int) -> Ints
         draws = rng.standard_exponential(utility.shape, np.float32)
         utility -= np.log(np.maximum(draws, np.float32(1e-30)))  # one in millions is 0
         liked += [
-            np.argpartition(-row, count)[:count]
+            # A copy: a view would keep the whole row's order alive.
+            np.argpartition(-row, count)[:count].astype(np.int32)
             for row, count in zip(utility, counts[start : start + size], strict=True)
         ]
     return np.stack([np.repeat(np.arange(n_users), counts), np.concatenate(liked)], axis=1)
