@@ -1,6 +1,7 @@
 """Side features of users and movies as numbers, the same at training and at scoring time."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +30,16 @@ class Encoding:
     year_scale: float
 
     @classmethod
-    def fit(cls, users: pa.Table, movies: pa.Table) -> "Encoding":
-        """Vocabularies (sorted) and scales of these tables; attributes only, no behaviour."""
+    def fit(
+        cls, users: pa.Table, movies: pa.Table, *, earlier: "Encoding | None" = None
+    ) -> "Encoding":
+        """Vocabularies (sorted) and scales of these tables; attributes only, no behaviour.
+
+        With an `earlier` encoding its scale stays, and what is new joins its vocabularies, so that
+        weights learned with it keep their meaning.
+        """
+        if earlier is not None:
+            return earlier._grown(cls.fit(users, movies))
         years = movies["year"].drop_null().to_numpy().astype(np.float64)
         return cls(
             genres=_vocabulary(movies["genres"].combine_chunks().flatten()),
@@ -40,6 +49,31 @@ class Encoding:
             year_mean=float(years.mean()) if years.size else 0.0,
             year_scale=max(float(years.std()), 1.0) if years.size else 1.0,
         )
+
+    def _grown(self, new: "Encoding") -> "Encoding":
+        return replace(
+            self,
+            genres=_joined(self.genres, new.genres),
+            languages=_joined(self.languages, new.languages),
+            countries=_joined(self.countries, new.countries),
+            devices=_joined(self.devices, new.devices),
+        )
+
+    @property
+    def user_features(self) -> tuple[str, ...]:
+        """Names of the columns of `encode_users`."""
+        ages = [f"age group {group}" for group in range(len(AGE_EDGES) + 1)]
+        return (
+            *ages,
+            *(f"country {name}" for name in self.countries),
+            *(f"device {name}" for name in self.devices),
+        )
+
+    @property
+    def movie_features(self) -> tuple[str, ...]:
+        """Names of the columns of `encode_movies`."""
+        genres = (f"genre {name}" for name in self.genres)
+        return (*genres, *(f"language {name}" for name in self.languages), "year")
 
     @property
     def n_user_features(self) -> int:
@@ -80,6 +114,10 @@ class Encoding:
 
 def _vocabulary(values: pa.ChunkedArray) -> tuple[str, ...]:
     return tuple(sorted(pc.unique(values.drop_null()).to_pylist()))
+
+
+def _joined(names: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({*names, *others}))
 
 
 def _codes(values: pa.ChunkedArray, vocabulary: tuple[str, ...]) -> npt.NDArray[np.int64]:

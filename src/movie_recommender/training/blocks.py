@@ -87,13 +87,18 @@ class Histories:
         """Blocks in an epoch."""
         return -(-len(self.active) // self.block_size)
 
-    def blocks(self, rng: np.random.Generator) -> Iterator[Block]:
-        """All users with a positive, once each, in a random order."""
+    def blocks(self, rng: np.random.Generator, *, n_columns: int) -> Iterator[Block]:
+        """All users with a positive, once each, in a random order.
+
+        Args:
+            rng: source of the order, of what is input, and of the columns.
+            n_columns: of more movies so many are drawn for each block.
+        """
         order = rng.permutation(self.active)
         for start in range(0, len(order), self.block_size):
-            yield self._block(order[start : start + self.block_size], rng)
+            yield self._block(order[start : start + self.block_size], rng, n_columns)
 
-    def _block(self, users: Ints, rng: np.random.Generator) -> Block:
+    def _block(self, users: Ints, rng: np.random.Generator, n_columns: int) -> Block:
         config = self._config
         counts = self._start[users + 1] - self._start[users]
         owner = np.repeat(np.arange(len(users)), counts)  # (p,)
@@ -104,7 +109,7 @@ class Histories:
         is_input = rng.random(len(owner)) < share[owner]  # (p,)
         given = np.bincount(owner[is_input], minlength=len(users))  # (B,)
         known = (rng.random(len(users)) >= config.id_dropout) & (share > 0.0)
-        columns, scale = self._columns(movies, rng)
+        columns, scale = self._columns(movies, rng, n_columns)
         at = movies if columns is None else np.searchsorted(columns, movies)
         weight = self._weight[place]
         return Block(
@@ -121,10 +126,9 @@ class Histories:
         )
 
     def _columns(
-        self, positives: Ints, rng: np.random.Generator
+        self, positives: Ints, rng: np.random.Generator, drawn: int
     ) -> tuple[Ints | None, Floats | float]:
         """All movies, or the block's positives and a shared sample that stands for the rest."""
-        drawn = self._config.max_columns
         if self._n_movies <= drawn:
             return None, 1.0
         sample = rng.choice(self._n_movies, drawn, replace=False, shuffle=False)

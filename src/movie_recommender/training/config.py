@@ -1,6 +1,6 @@
 """The constants of a training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,10 @@ class TrainingConfig:
     """... and at least: few users are dealt into smaller blocks, ..."""
     min_steps: int = 40
     """... so that an epoch has so many steps."""
-    max_columns: int = 20_000
-    """Movies a block is scored against; of a larger catalogue so many are drawn."""
+    columns: int = 20_000
+    """Movies a block is scored against; of a larger catalogue so many are drawn, ..."""
+    mlp_columns: int = 1_000
+    """... and so many where the MLP tower takes part, whose cells cost six times as much."""
     learning_rate: float = 0.005
     warmup: float = 0.05
     """Share of the steps in which the learning rate rises; then it falls linearly to zero."""
@@ -40,5 +42,13 @@ class TrainingConfig:
     """L2 penalty on a user's id vector."""
     movie_l2: float = 13.0
     """L2 penalty on the movies' id vectors beside the loss of all users: Gaussian prior."""
+    warm_share: float = 0.3
+    """Of the epochs and of the learning rate, for a training that goes on from an earlier model."""
     seed: int = 0
     threads: int = 2
+
+    def warm(self) -> "TrainingConfig":
+        """For going on from an earlier model, whose two towers are there from the start."""
+        epochs = max(1, round(self.warm_share * self.epochs))
+        rate = self.warm_share * self.learning_rate
+        return replace(self, epochs=epochs, mlp_epochs=epochs, learning_rate=rate)

@@ -14,7 +14,7 @@ from movie_recommender.ranking import Dataset, Encoding
 from movie_recommender.ranking.scorer import CATALOGUE, ENCODING, WEIGHTS
 from movie_recommender.training.config import TrainingConfig
 from movie_recommender.training.ncf import NeuMF
-from movie_recommender.training.start import initial_model
+from movie_recommender.training.start import Earlier, grown_model, initial_model
 from movie_recommender.training.trainer import Epoch, train
 
 
@@ -28,18 +28,31 @@ class Fitted:
     config: TrainingConfig
 
 
+def begin(dataset: Dataset, config: TrainingConfig, *, earlier: Earlier | None = None) -> Fitted:
+    """A model that is ready for `trainer.train`: new, or `earlier` grown.
+
+    From an earlier one `config.warm()` is trained.
+    """
+    if earlier is None:
+        encoding = Encoding.fit(dataset.users, dataset.movies)
+        return Fitted(initial_model(dataset, encoding, config), encoding, dataset, config)
+    encoding = Encoding.fit(dataset.users, dataset.movies, earlier=earlier.encoding)
+    model = grown_model(dataset, encoding, config, earlier)
+    return Fitted(model, encoding, dataset, config.warm())
+
+
 def fit(
     dataset: Dataset,
     config: TrainingConfig,
     *,
+    earlier: Earlier | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     save: Path | None = None,
 ) -> Fitted:
-    """Train a model on all of `dataset`; arguments and errors as of `trainer.train`."""
-    encoding = Encoding.fit(dataset.users, dataset.movies)
-    model = initial_model(dataset, encoding, config)
-    train(model, dataset, config, on_epoch=on_epoch, save=save)
-    return Fitted(model, encoding, dataset, config)
+    """Train a model on all of `dataset`; arguments and errors as of `begin` and `trainer.train`."""
+    fitted = begin(dataset, config, earlier=earlier)
+    train(fitted.model, dataset, fitted.config, on_epoch=on_epoch, save=save)
+    return fitted
 
 
 def write_bundle(bundle: Path, fitted: Fitted) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -21,13 +22,14 @@ from movie_recommender.evaluation import protocol
 from movie_recommender.evaluation.run import SEED, check_as_of, frame_of, window_of
 from movie_recommender.events import INSTANT
 from movie_recommender.features import FeatureStore, Snapshot
-from movie_recommender.ranking import NeuMF, Popularity
+from movie_recommender.ranking import Dataset
 from movie_recommender.registry import ModelVersion, Registry, write_manifest
 from movie_recommender.registry.client import ROLLED_BACK
 from movie_recommender.settings import Settings
 from movie_recommender.training.config import TrainingConfig
-from movie_recommender.training.fitting import fit, write_bundle
-from movie_recommender.training.trainer import Epoch
+from movie_recommender.training.contest import COLD, WARM, Contest, Log, Trainings
+from movie_recommender.training.fitting import write_bundle
+from movie_recommender.training.start import Earlier
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +41,9 @@ _BEGINNING = "0001-01-01T00:00:00+00:00"
 class TrainResult:
     """The version that the run goes on with, and whether and why it was trained now.
 
-    `metrics` are those of the validation window, `baseline_…` popularity's on the same pairs;
-    empty when nothing was trained.
+    `metrics` are those of the validation window: `validation_…` of the better start,
+    `validation_baseline_…` popularity's on the same pairs; empty when nothing was trained. `start`
+    says whether that was the `cold` one or the `warm` one, which goes on from the model before.
     """
 
     version: int
@@ -49,6 +52,7 @@ class TrainResult:
     snapshot_id: str | None
     run_id: str
     metrics: dict[str, float]
+    start: str | None = None
 
 
 def run(
@@ -130,14 +134,15 @@ def _train(
     test = window_of(settings, frame, as_of, not_before=_BEGINNING)
     validation = _validation_window(settings, frame, test)
     task = protocol.make_task(frame, validation, users=users, movies=movies, seed=SEED)
-    dataset = task.dataset
-    if dataset.positives.nnz == 0:
+    if task.dataset.positives.nnz == 0:
         message = (
             f"Snapshot {store.snapshot.id} has no positive interaction before "
             f"{validation.start.isoformat()}: nothing to learn from. Extract more events, or "
             "shorten EVALUATION_WINDOW_DAYS."
         )
         raise InputDataError(message)
+    # What the window was good for, choosing, is done then: the candidate learns from it, too.
+    dataset = Dataset.before(test.start, frame, users=users, movies=movies)
     config = replace(config, dim=min(config.dim, movies.num_rows))
     tags = {
         "training_key": key,
@@ -151,22 +156,72 @@ def _train(
         "n_users": users.num_rows,
         "n_movies": movies.num_rows,
         "n_positives": dataset.positives.nnz,
-        "learned_from_before": validation.start.isoformat(),
+        "learned_from_before": test.start.isoformat(),
+        "validated_from": validation.start.isoformat(),
     }
+    earlier = _earlier(registry, config, validation)
+    starts = {COLD: None} if earlier is None else {COLD: None, WARM: earlier}
+    saves = Path(settings.feature_store_path).parent / "training"
     run_id = registry.start_run(f"train {as_of:%Y-%m-%d}", params=params, tags=tags)
     try:
         with tempfile.TemporaryDirectory() as tmp:
+            log = _log_to(registry, run_id, as_of)
+            trainings = Trainings(config, starts, saves / key, log)
+            contest = trainings.compare(task)
+            metrics = _metrics(contest)
+            log(metrics, config.epochs)
+            tags["start"] = contest.best
             bundle = Path(tmp, "bundle")
-            metrics = _fit(registry, run_id, config, task, bundle)
-            _manifest(settings, bundle, store.snapshot, config, metrics, validation, key)
+            write_bundle(bundle, trainings.finish(dataset, contest.best))
+            _manifest(settings, bundle, store.snapshot, config, metrics, test, key)
             version = registry.register(run_id, bundle, tags=tags)
         registry.end_run(run_id)
     except BaseException:
         with contextlib.suppress(NotReadyError):  # the first error is the one to see
             registry.end_run(run_id, failed=True)
         raise
+    shutil.rmtree(saves, ignore_errors=True)
     logger.info("trained=True version=%s reason=%r metrics=%s", version, reason, metrics)
-    return TrainResult(version, True, reason, store.snapshot.id, run_id, metrics)
+    return TrainResult(version, True, reason, store.snapshot.id, run_id, metrics, contest.best)
+
+
+def _earlier(
+    registry: Registry, config: TrainingConfig, validation: protocol.Window
+) -> Earlier | None:
+    """The newest model that saw nothing of the validation window and has the same sizes."""
+    candidate = registry.newest_candidate()
+    if candidate is None:
+        return None
+    with tempfile.TemporaryDirectory() as tmp:
+        bundle, manifest = registry.download(candidate.version, Path(tmp))
+        found = Earlier.read(bundle)
+    if datetime.fromisoformat(manifest.trained_until) > validation.start:
+        reason = "it has seen the validation window"
+    elif not found.fits(config):
+        reason = "its sizes are others"
+    else:
+        return found
+    logger.info("no warm start from version=%s: %s", candidate.version, reason)
+    return None
+
+
+def _log_to(registry: Registry, run_id: str, as_of: datetime) -> Log:
+    now_ms = int(as_of.timestamp() * 1000)
+
+    def log(metrics: Mapping[str, float], epoch: int) -> None:
+        registry.log_metrics(run_id, metrics, step=epoch, time_ms=now_ms)
+
+    return log
+
+
+def _metrics(contest: Contest) -> dict[str, float]:
+    """The better start's metrics, those of the others and of popularity by a prefix."""
+    named = {
+        "validation": contest.metrics.get(contest.best, {}),
+        "validation_baseline": contest.popularity,
+        **{f"validation_{name}": values for name, values in contest.metrics.items()},
+    }
+    return {f"{name}_{key}": v for name, values in named.items() for key, v in values.items()}
 
 
 def _validation_window(
@@ -182,44 +237,13 @@ def _validation_window(
     )
 
 
-def _fit(
-    registry: Registry, run_id: str, config: TrainingConfig, task: protocol.Task, bundle: Path
-) -> dict[str, float]:
-    """Train, write the bundle's files, and judge what was written on the validation window."""
-    dataset = task.dataset
-    now_ms = int(dataset.until.timestamp() * 1000)
-
-    def on_epoch(epoch: Epoch) -> None:
-        logger.info("epoch=%s loss=%.4f", epoch.number, epoch.loss)
-        registry.log_metrics(
-            run_id,
-            {"loss": epoch.loss, "learning_rate": epoch.learning_rate},
-            step=epoch.number,
-            time_ms=now_ms,
-        )
-
-    write_bundle(bundle, fit(dataset, config, on_epoch=on_epoch))
-    if len(task.user) == 0:
-        return {}
-    metrics = protocol.judge(NeuMF(bundle, dataset), task).means()
-    baseline = protocol.judge(Popularity(dataset), task).means()
-    metrics |= {f"baseline_{name}": value for name, value in baseline.items()}
-    registry.log_metrics(
-        run_id,
-        {f"validation_{name}": value for name, value in metrics.items()},
-        step=config.epochs,
-        time_ms=now_ms,
-    )
-    return metrics
-
-
 def _manifest(
     settings: Settings,
     bundle: Path,
     snapshot: Snapshot,
     config: TrainingConfig,
     metrics: Mapping[str, float],
-    validation: protocol.Window,
+    test: protocol.Window,
     key: str,
 ) -> None:
     fields: dict[str, Any] = {
@@ -227,9 +251,7 @@ def _manifest(
         "training_key": key,
         "snapshot_id": snapshot.id,
         "as_of": snapshot.as_of.isoformat(),
-        # The validation window chose nothing, yet a later window may not reach into it: the
-        # version's history of metrics stays a history of unseen days.
-        "trained_until": validation.end.isoformat(),
+        "trained_until": test.start.isoformat(),
         "lake_versions": dict(snapshot.lake_versions),
         "code_version": __version__,
         "config": asdict(config),

@@ -123,7 +123,10 @@ def _epoch(state: _State, histories: Histories, config: TrainingConfig, number: 
     steps = histories.steps_per_epoch
     mlp = number > config.epochs - config.mlp_epochs
     loss = targets = rate = 0.0
-    for step, block in enumerate(histories.blocks(state.rng), start=(number - 1) * steps):
+    blocks = histories.blocks(
+        state.rng, n_columns=min(config.columns, config.mlp_columns) if mlp else config.columns
+    )
+    for step, block in enumerate(blocks, start=(number - 1) * steps):
         rate = config.learning_rate * _rate(step, config.epochs * steps, config.warmup)
         for optimiser in state.optimisers:
             for group in optimiser.param_groups:
