@@ -134,14 +134,14 @@ def _runs(case: Case, seeds: Sequence[int]) -> Runs:
         for seed in seeds:
             bundle = Path(name, str(seed))
             runs.trained.append(fit_apart(case.learned, TrainingConfig(seed=seed), bundle))
-            runs.judged.append(protocol.judge(NeuMF(bundle, case.task.dataset), case.task))
+            runs.judged.append(protocol.judge(NeuMF(bundle, case.learned), case.task))
             note(f"  seed {seed}: {runs.trained[-1].seconds:.1f} s, {_row(runs.judged[-1])}")
     return runs
 
 
 def _baselines(case: Case) -> dict[str, Judgement]:
     started = perf_counter()
-    fitted = fit_baselines(case.task.dataset, seed=SEED)
+    fitted = fit_baselines(case.learned, seed=SEED)
     note(f"  baselines: {perf_counter() - started:.1f} s")
     judged = {name: protocol.judge(scorer, case.task) for name, scorer in fitted.items()}
     for name, judgement in judged.items():

@@ -95,7 +95,7 @@ def race(case: Case, options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="training-speed-") as name:
         bundle = Path(name, "bundle")
         trained = fit_apart(case.learned, config, bundle)
-        judged = protocol.judge(NeuMF(bundle, case.task.dataset), case.task)
+        judged = protocol.judge(NeuMF(bundle, case.learned), case.task)
         ndcg = float(judged.by_user["ndcg_at_10"].mean())
         note(f"  ours: {trained.seconds:.1f} s, NDCG@10 {ndcg:.4f}")
         python = options.peer_python or install.install(HERE.parent / "var" / "cache" / "cornac")

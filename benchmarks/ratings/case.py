@@ -22,16 +22,18 @@ class Case:
 
     Attributes:
         name: of the data set, for the claims.
-        learned: what the trained model learns from.
-        task: the pairs to judge. Its dataset holds the users' histories, and is what the
-            baselines are fitted on: they see the days between `learned` and the window as well.
+        task: the pairs to judge.
         conditions: sizes and dates, for the claims.
     """
 
     name: str
-    learned: Dataset
     task: protocol.Task
     conditions: str
+
+    @property
+    def learned(self) -> Dataset:
+        """What the model and its baselines learn from: all before the window."""
+        return self.task.dataset
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -59,23 +61,22 @@ class Tables:
 def time_split(name: str, tables: Tables, settings: Settings, window: WindowName) -> Case:
     """The newest window, or the one before it, cut as `train_model` and `evaluate_model` cut it.
 
-    The test window leaves the validation window out of what is learned, as the pipeline does; on
+    As there, a model that is judged on the test window learns from the validation window, too; on
     the validation window nothing of the test window is known.
     """
-    test = _newest(tables.frame, tables.as_of, settings)
-    before = pc.less(tables.frame["event_time"], pa.scalar(test.start, INSTANT))
-    validation = _newest(tables.frame.filter(before), test.start, settings)
-    chosen = {"test": test, "validation": validation}[window]
+    chosen = _newest(tables.frame, tables.as_of, settings)
+    if window == "validation":
+        before = pc.less(tables.frame["event_time"], pa.scalar(chosen.start, INSTANT))
+        chosen = _newest(tables.frame.filter(before), chosen.start, settings)
     users, movies = tables.users, tables.movies
     task = protocol.make_task(tables.frame, chosen, users=users, movies=movies, seed=SEED)
-    learned = Dataset.before(validation.start, tables.frame, users=users, movies=movies)
     conditions = (
-        f"{window} window {chosen.start:%Y-%m-%d %H:%M} to {chosen.end:%Y-%m-%d %H:%M}, learned "
-        f"before {validation.start:%Y-%m-%d %H:%M}; {users.num_rows:,} users, "
-        f"{movies.num_rows:,} movies, {learned.positives.nnz:,} positives learned, "
-        f"{len(task.user):,} of {len(task.users):,} users to rank"
+        f"{window} window {chosen.start:%Y-%m-%d %H:%M} to {chosen.end:%Y-%m-%d %H:%M}; "
+        f"{users.num_rows:,} users, {movies.num_rows:,} movies, "
+        f"{task.dataset.positives.nnz:,} positives learned, {len(task.user):,} of "
+        f"{len(task.users):,} users to rank"
     )
-    return Case(name, learned, task, conditions)
+    return Case(name, task, conditions)
 
 
 def _newest(frame: pa.Table, end: datetime, settings: Settings) -> protocol.Window:

@@ -36,7 +36,7 @@ def case(name: str, train: Ints, test: Ints, negatives: Ints, shape: tuple[int, 
         f"leave-one-out, {negatives.shape[1]} negatives given; {shape[0]:,} users, {shape[1]:,} "
         f"movies, {learned.positives.nnz:,} positives learned, {len(user):,} to rank"
     )
-    return Case(name, learned, task, conditions)
+    return Case(name, task, conditions)
 
 
 def validation(known: Case, *, seed: int) -> Case:
