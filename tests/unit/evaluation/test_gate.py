@@ -11,6 +11,7 @@ from movie_recommender.settings import Settings, load_settings
 NAN = float("nan")
 LEAD = Estimate(0.3, 0.28, 0.32)
 EQUAL = Estimate(0.0, -0.02, 0.02)
+UNSURE = Estimate(-0.02, -0.05, 0.01)
 
 
 def point(value: float) -> Estimate:
@@ -132,7 +133,7 @@ def test_a_lead_over_popularity_must_be_certain(settings: Settings, lead: Estima
 def test_a_baseline_that_is_certainly_better_is_named_and_refuses_nothing(
     settings: Settings,
 ) -> None:
-    leads = {"popularity": LEAD, "als": Estimate(-0.02, -0.03, -0.01), "ease": EQUAL}
+    leads = {"popularity": LEAD, "als": Estimate(-0.02, -0.03, -0.01), "ease": UNSURE}
     result = judged(settings, baselines=leads)
     assert result.passed
     assert failed(result) == ["beats_als"]

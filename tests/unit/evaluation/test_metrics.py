@@ -70,6 +70,21 @@ def test_global_auc_by_hand() -> None:
     assert own.mean() == 0.5
 
 
+def test_a_users_part_in_the_global_auc_by_hand() -> None:
+    # Of the four pairs of 2 and 1 with 1 and 0 all but the tie are in the right order: A = 3/4.
+    # The first user's positive wins both pairs, and their negative ties with the other's 1:
+    # f = 1, g = 1/2, dA/dw = (1 + 1/2 - 2 * 3/4) / 2 = 0. The second's: f = 1/2, g = 1, so 0 too.
+    values = metrics.global_auc(scores(2, 1), np.array([[1], [0]], np.float32), np.array([0, 1]), 2)
+    assert values.tolist() == pytest.approx([0.75, 0.75])
+    # Two negatives each. f = 2/4 and 1/4; g = 0 (3 is above all) and the mean of 1/2 and 1.
+    values = metrics.global_auc(
+        scores(2, 1), np.array([[3, 3], [1, 0]], np.float32), np.array([0, 1]), 2
+    )
+    area = (2 + 1) / 8
+    first, second = (0.5 + 0.0 - 2 * area) / 2, (0.25 + 0.75 - 2 * area) / 2
+    assert values.tolist() == pytest.approx([area + 2 * first, area + 2 * second])
+
+
 def test_in_the_global_auc_ties_and_nan_count_against_the_model() -> None:
     nan = float("nan")
     for positive, other in ((1.0, 1.0), (nan, 0.0), (1.0, nan), (nan, nan)):

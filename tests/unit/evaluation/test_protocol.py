@@ -73,6 +73,7 @@ def test_what_has_no_score_is_in_no_list() -> None:
     none = protocol.judge(Mute(40, sign=np.nan), task).means()
     assert none["full_hit_rate_at_10"] == none["coverage_at_10"] == none["auc"] == 0.0
     assert "novelty_at_10" not in none
+    assert none["full_mrr"] == pytest.approx(1 / 25)  # behind the 24 others that weren't seen
 
 
 def test_judging_in_small_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
