@@ -58,6 +58,9 @@ def test_rivals_in_their_places(task: Task) -> None:
     lead, low, high = result.differences["production"]
     assert lead == pytest.approx(result.metrics["ndcg_at_10"] - result.production["ndcg_at_10"])
     assert 0.0 < low < lead < high
+    rules = {reason["rule"]: reason for reason in result.gate["reasons"]}
+    assert rules["not_worse_than_production"]["value"] == lead
+    assert rules["beats_item_knn"]["value"] == result.differences["item_knn"][0]
     slices = {part["name"]: part for part in result.slices}
     assert slices["genre: Even"]["n_users"] == 30
     assert len(slices["genre: Even"]["against_production"]) == 3
