@@ -5,6 +5,8 @@ environment. A wrong value stops the program with the variable's name, its value
 form.
 """
 
+import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,6 +79,22 @@ def _topic_prefix(value: str) -> str:
         message = "expected at most 100 letters, digits, '.', '_' and '-'"
         raise ValueError(message)
     return value
+
+
+def _numbers(value: str) -> str:
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(_is_finite(each) for each in found.values()):
+        message = 'expected a JSON object of finite numbers, as in {"dropout": 0.3, "dim": 64}'
+        raise ValueError(message)
+    return json.dumps(found)
+
+
+def _is_finite(value: object) -> bool:
+    # Not isinstance: true is an int. And Python's JSON knows NaN and Infinity.
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -160,6 +178,8 @@ class Settings(BaseSettings):
     training_epochs: Annotated[int, Field(ge=1, le=1000)] = 20
     training_threads: Annotated[int, Field(ge=0, le=1024)] = 0
     """Threads of the training; 0: one for each core."""
+    training_constants: Annotated[str, AfterValidator(_numbers)] = "{}"
+    """Constants of the training that replace its defaults, as `tune` prints them: a JSON object."""
 
     alert_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] = (
         "ml-platform-alerts@example.com"

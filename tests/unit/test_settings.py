@@ -52,6 +52,7 @@ def test_without_an_environment_the_promised_defaults_hold() -> None:
         ("MOVIELENS_PATH", "data/ml-1m", Path("data/ml-1m")),
         ("SIMULATION_HISTORY_DAYS", "0", 0),
         ("TRAINING_THREADS", "0", 0),
+        ("TRAINING_CONSTANTS", '{"dim":32, "dropout":0.1}', '{"dim": 32, "dropout": 0.1}'),
     ],
 )
 def test_a_right_value_is_taken(
@@ -100,6 +101,12 @@ def test_a_right_value_is_taken(
         ("GATE_MIN_HIT_RATE_AT_10", "nan", "than or equal to [01]"),
         ("EVALUATION_WINDOW_DAYS", "0", "greater than or equal to 1"),
         ("TRAINING_EPOCHS", "0", "greater than or equal to 1"),
+        ("TRAINING_CONSTANTS", "dropout=0.1", "a JSON object of finite numbers"),
+        ("TRAINING_CONSTANTS", "[0.1]", "a JSON object of finite numbers"),
+        ("TRAINING_CONSTANTS", '{"dropout": "0.1"}', "a JSON object of finite numbers"),
+        ("TRAINING_CONSTANTS", '{"dim": true}', "a JSON object of finite numbers"),
+        ("TRAINING_CONSTANTS", '{"dropout": NaN}', "a JSON object of finite numbers"),
+        ("TRAINING_CONSTANTS", '{"movie_l2": 1e999}', "a JSON object of finite numbers"),
         ("ALERT_EMAIL", "ml-platform-alerts", "pattern"),
     ],
 )

@@ -1,6 +1,19 @@
 """The constants of a training."""
 
+import json
+import os
 from dataclasses import dataclass, replace
+from typing import Any, get_type_hints
+
+from movie_recommender.errors import ConfigurationError
+from movie_recommender.settings import Settings
+
+_OWN_SETTING = ("epochs", "seed", "threads")
+_SHARES = (
+    *("warmup", "dropout", "input_share", "new_share", "id_dropout"),
+    *("history_floor", "warm_share"),
+)
+_MAY_BE_ZERO = ("mlp_epochs", "user_l2", "movie_l2")
 
 
 @dataclass(frozen=True)
@@ -47,8 +60,53 @@ class TrainingConfig:
     seed: int = 0
     threads: int = 2
 
+    @classmethod
+    def of(cls, settings: Settings) -> "TrainingConfig":
+        """The constants of this process's trainings.
+
+        Raises:
+            ConfigurationError: TRAINING_CONSTANTS names no constant that it may replace, or gives
+                one a value that it can't have.
+        """
+        constants: dict[str, Any] = json.loads(settings.training_constants)
+        wrong = [reason for name, value in constants.items() if (reason := _wrong(name, value))]
+        if wrong:
+            message = (
+                f"TRAINING_CONSTANTS={settings.training_constants!r}: {'; '.join(wrong)}. "
+                "Correct the environment variable and run again."
+            )
+            raise ConfigurationError(message)
+        types = get_type_hints(cls)
+        return cls(
+            epochs=settings.training_epochs,
+            seed=settings.training_seed,
+            threads=settings.training_threads or os.cpu_count() or 1,
+            **{name: types[name](value) for name, value in constants.items()},
+        )
+
+    def within(self, n_movies: int) -> "TrainingConfig":
+        """For so many movies, whose vectors need no more dimensions than there are movies."""
+        return replace(self, dim=min(self.dim, n_movies))
+
     def warm(self) -> "TrainingConfig":
         """For going on from an earlier model, whose two towers are there from the start."""
         epochs = max(1, round(self.warm_share * self.epochs))
         rate = self.warm_share * self.learning_rate
         return replace(self, epochs=epochs, mlp_epochs=epochs, learning_rate=rate)
+
+
+def _wrong(name: str, value: float) -> str | None:
+    """Why TRAINING_CONSTANTS may not give `name` this value; None: it may."""
+    types = get_type_hints(TrainingConfig)
+    if name in _OWN_SETTING:
+        return f"{name} is set by TRAINING_{name.upper()}"
+    if name not in types:
+        allowed = ", ".join(known for known in types if known not in _OWN_SETTING)
+        return f"there is no constant {name!r}, only {allowed}"
+    if types[name] is int and not isinstance(value, int):
+        return f"{name}={value} must be a whole number"
+    if name in _SHARES:
+        return None if 0 <= value < 1 else f"{name}={value} must be at least 0 and less than 1"
+    if value < 0 or (value == 0 and name not in _MAY_BE_ZERO):
+        return f"{name}={value} must be {'at least' if name in _MAY_BE_ZERO else 'more than'} 0"
+    return None

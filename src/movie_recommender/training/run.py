@@ -4,23 +4,18 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from movie_recommender import __version__
-from movie_recommender.errors import InputDataError, NotReadyError
+from movie_recommender.errors import NotReadyError
 from movie_recommender.evaluation import protocol
-from movie_recommender.evaluation.run import SEED, check_as_of, frame_of, window_of
-from movie_recommender.events import INSTANT
+from movie_recommender.evaluation.run import check_as_of, frame_of
 from movie_recommender.features import FeatureStore, Snapshot
 from movie_recommender.ranking import Dataset
 from movie_recommender.registry import ModelVersion, Registry, write_manifest
@@ -30,11 +25,11 @@ from movie_recommender.training.config import TrainingConfig
 from movie_recommender.training.contest import COLD, WARM, Contest, Log, Trainings
 from movie_recommender.training.fitting import write_bundle
 from movie_recommender.training.start import Earlier
+from movie_recommender.training.validation import validation_of
 
 logger = logging.getLogger(__name__)
 
 SUNDAY = 6
-_BEGINNING = "0001-01-01T00:00:00+00:00"
 
 
 @dataclass(frozen=True)
@@ -76,19 +71,16 @@ def run(
         request_id: who forces; the same one is served once, so that a retry trains nothing.
 
     Raises:
+        ConfigurationError: TRAINING_CONSTANTS is wrong.
         NotReadyError: the store holds another day's snapshot, or MLflow doesn't answer.
         InputDataError: there is no positive interaction to learn from.
         TrainingError: the loss is not finite; nothing was registered.
     """
+    config = TrainingConfig.of(settings)
     registry = Registry(settings)
     candidate = registry.newest_candidate()
     if candidate is not None and not force and run_date.weekday() != SUNDAY:
         return _handed_on(candidate, f"{run_date:%A} is no training day (Sunday is)")
-    config = TrainingConfig(
-        epochs=settings.training_epochs,
-        seed=settings.training_seed,
-        threads=settings.training_threads or os.cpu_count() or 1,
-    )
     with FeatureStore.open(settings.feature_store_path) as store:
         check_as_of(store, as_of)
         key = _training_key(settings, store.snapshot, config, request_id if force else None)
@@ -130,20 +122,12 @@ def _train(
     reason: str,
 ) -> TrainResult:
     frame = frame_of(store, as_of)
-    users, movies = store.get_user_features(), store.get_movie_features()
-    test = window_of(settings, frame, as_of, not_before=_BEGINNING)
-    validation = _validation_window(settings, frame, test)
-    task = protocol.make_task(frame, validation, users=users, movies=movies, seed=SEED)
-    if task.dataset.positives.nnz == 0:
-        message = (
-            f"Snapshot {store.snapshot.id} has no positive interaction before "
-            f"{validation.start.isoformat()}: nothing to learn from. Extract more events, or "
-            "shorten EVALUATION_WINDOW_DAYS."
-        )
-        raise InputDataError(message)
+    validation = validation_of(settings, store, frame, as_of)
+    task, test = validation.task, validation.test
+    users, movies = task.dataset.users, task.dataset.movies
     # What the window was good for, choosing, is done then: the candidate learns from it, too.
     dataset = Dataset.before(test.start, frame, users=users, movies=movies)
-    config = replace(config, dim=min(config.dim, movies.num_rows))
+    config = config.within(movies.num_rows)
     tags = {
         "training_key": key,
         "snapshot_id": store.snapshot.id,
@@ -157,9 +141,9 @@ def _train(
         "n_movies": movies.num_rows,
         "n_positives": dataset.positives.nnz,
         "learned_from_before": test.start.isoformat(),
-        "validated_from": validation.start.isoformat(),
+        "validated_from": validation.window.start.isoformat(),
     }
-    earlier = _earlier(registry, config, validation)
+    earlier = _earlier(registry, config, validation.window)
     starts = {COLD: None} if earlier is None else {COLD: None, WARM: earlier}
     saves = Path(settings.feature_store_path).parent / "training"
     run_id = registry.start_run(f"train {as_of:%Y-%m-%d}", params=params, tags=tags)
@@ -222,19 +206,6 @@ def _metrics(contest: Contest) -> dict[str, float]:
         **{f"validation_{name}": values for name, values in contest.metrics.items()},
     }
     return {f"{name}_{key}": v for name, values in named.items() for key, v in values.items()}
-
-
-def _validation_window(
-    settings: Settings, frame: pa.Table, test: protocol.Window
-) -> protocol.Window:
-    """The newest window of what lies before the test window."""
-    earlier = frame.filter(pc.less(frame["event_time"], pa.scalar(test.start, INSTANT)))
-    return protocol.newest_window(
-        earlier,
-        end=test.start,
-        days=settings.evaluation_window_days,
-        min_users=settings.evaluation_min_users,
-    )
 
 
 def _manifest(

@@ -1,0 +1,46 @@
+"""TRAINING_CONSTANTS on its way into the trainings' constants."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from movie_recommender.errors import ConfigurationError
+from movie_recommender.settings import load_settings
+from movie_recommender.training.config import TrainingConfig
+
+
+def config(constants: dict[str, float], **settings: object) -> TrainingConfig:
+    return TrainingConfig.of(
+        load_settings(training_constants=json.dumps(constants), training_threads=2, **settings)
+    )
+
+
+def test_without_a_variable_the_defaults_hold() -> None:
+    assert config({}) == TrainingConfig()
+
+
+def test_a_constant_replaces_its_default_and_no_other() -> None:
+    found = config({"dim": 32, "movie_l2": 0, "history_half_life": 7}, training_epochs=3)
+    assert found == replace(TrainingConfig(), dim=32, movie_l2=0.0, history_half_life=7.0, epochs=3)
+    # An int where a float belongs would be another training key, and another type in the bundle.
+    assert [type(asdict(found)[name]) for name in ("dim", "movie_l2")] == [int, float]
+
+
+@pytest.mark.parametrize(
+    ("constants", "reason"),
+    [
+        ({"drop_out": 0.1}, "there is no constant 'drop_out', only dim, mlp_epochs, .*dropout.*"),
+        ({"epochs": 9}, "epochs is set by TRAINING_EPOCHS"),
+        ({"seed": 9}, "seed is set by TRAINING_SEED"),
+        ({"threads": 9}, "threads is set by TRAINING_THREADS"),
+        ({"dim": 32.5}, "dim=32.5 must be a whole number"),
+        ({"dim": 0}, "dim=0 must be more than 0"),
+        ({"mlp_epochs": -1}, "mlp_epochs=-1 must be at least 0"),
+        ({"dropout": 1}, "dropout=1 must be at least 0 and less than 1"),
+        ({"learning_rate": -0.1, "dim": 0}, "learning_rate=-0.1 must be .* 0; dim=0 must be"),
+    ],
+)
+def test_a_wrong_constant_is_named(constants: dict[str, float], reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^TRAINING_CONSTANTS=.*: {reason}"):
+        config(constants)
