@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Floats = npt.NDArray[np.float32]
+
+FRESH_DAYS = (30.0, 365.0)
+"""Half-lives of what makes a movie new: a feature each."""
 
 AGE_EDGES = (18, 25, 35, 45, 55, 65)
 """Lower edges (years) of the age groups after the first."""
@@ -72,18 +76,22 @@ class Encoding:
     @property
     def movie_features(self) -> tuple[str, ...]:
         """Names of the columns of `encode_movies`."""
-        genres = (f"genre {name}" for name in self.genres)
-        return (*genres, *(f"language {name}" for name in self.languages), "year")
+        return (
+            *(f"genre {name}" for name in self.genres),
+            *(f"language {name}" for name in self.languages),
+            *(f"fresh by {days:g} days" for days in FRESH_DAYS),
+            "year",
+        )
 
     @property
     def n_user_features(self) -> int:
         """Columns of `encode_users`."""
-        return len(AGE_EDGES) + 1 + len(self.countries) + len(self.devices)
+        return len(self.user_features)
 
     @property
     def n_movie_features(self) -> int:
         """Columns of `encode_movies`."""
-        return len(self.genres) + len(self.languages) + 1
+        return len(self.movie_features)
 
     def encode_users(self, users: pa.Table) -> Floats:
         """(U, n_user_features) float32: age group, country and device, one-hot."""
@@ -98,8 +106,16 @@ class Encoding:
             axis=1,
         )
 
-    def encode_movies(self, movies: pa.Table) -> Floats:
-        """(I, n_movie_features) float32: genres (rows of unit length), language, scaled year."""
+    def encode_movies(self, movies: pa.Table, *, now: datetime) -> Floats:
+        """(I, n_movie_features) float32: genres (rows of unit length), language, freshness, year.
+
+        Freshness is 2^(-age / half-life) of the age since release: 1 on that day and before it, 0
+        where it isn't known.
+
+        Args:
+            movies: (I) rows.
+            now: the instant that the ages are reckoned to.
+        """
         genres = np.zeros((movies.num_rows, len(self.genres)), np.float32)
         lists = movies["genres"].combine_chunks()
         rows = pc.list_parent_indices(lists).to_numpy()
@@ -109,7 +125,18 @@ class Encoding:
         year = pc.cast(movies["year"], pa.float64()).to_numpy()
         scaled = np.nan_to_num((year - self.year_mean) / self.year_scale)
         language = _one_hot(_codes(movies["language"], self.languages), len(self.languages))
-        return np.concatenate([genres, language, scaled[:, None].astype(np.float32)], axis=1)
+        fresh = _freshness(movies, now)
+        return np.concatenate([genres, language, fresh, scaled[:, None].astype(np.float32)], axis=1)
+
+
+def _freshness(movies: pa.Table, now: datetime) -> Floats:
+    """(I, len(FRESH_DAYS))."""
+    fresh = np.zeros((movies.num_rows, len(FRESH_DAYS)), np.float32)
+    if "release_date" in movies.column_names:
+        released = pc.cast(pc.cast(movies["release_date"], pa.int32()), pa.float64()).to_numpy()
+        age = np.maximum(now.timestamp() / 86_400 - released, 0.0)  # days, NaN where unknown
+        fresh[:] = np.nan_to_num(np.exp2(-age[:, None] / np.array(FRESH_DAYS)))
+    return fresh
 
 
 def _vocabulary(values: pa.ChunkedArray) -> tuple[str, ...]:

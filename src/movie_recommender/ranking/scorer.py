@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from movie_recommender.ranking.dataset import Dataset, rows_of
 from movie_recommender.ranking.encoding import Encoding
-from movie_recommender.ranking.history import history_matrix
+from movie_recommender.ranking.history import Recency, history_matrix
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -57,12 +57,12 @@ class NeuMF:
     def __init__(self, bundle: Path, dataset: Dataset) -> None:
         weights = load_file(bundle / WEIGHTS)
         encoding = Encoding(**json.loads((bundle / ENCODING).read_text()))
-        trained_movies = pq.read_table(bundle / CATALOGUE, columns=["movie_id"])[
-            "movie_id"
-        ].to_numpy()
-        movie_rows, movie_known = rows_of(dataset.movie_ids, trained_movies)
+        trained = pq.read_table(bundle / CATALOGUE, columns=["movie_id", "popularity"])
+        movie_rows, found = rows_of(dataset.movie_ids, trained["movie_id"].to_numpy())
+        # Of a movie that nobody had liked, training learned that nobody had; it is as if new.
+        movie_known = found & (trained["popularity"].to_numpy()[movie_rows] > 0)
         user_rows, user_known = rows_of(dataset.user_ids, weights["user_ids"])
-        movie_features = encoding.encode_movies(dataset.movies)
+        movie_features = encoding.encode_movies(dataset.movies, now=dataset.until)
         self._weights = weights
         self._movies: Floats = (
             weights["movie_embedding"][movie_rows] * movie_known[:, None]
@@ -77,9 +77,8 @@ class NeuMF:
             weights["user_embedding"][user_rows] * user_known[:, None]
             + encoding.encode_users(dataset.users) @ weights["user_features"]
         )
-        history = history_matrix(
-            dataset.positives, dataset.times, half_life=float(weights["history_half_life"])
-        )
+        recency = Recency(*weights["history_recency"].tolist())
+        history = history_matrix(dataset.positives, dataset.times, recency)
         n_past = np.diff(dataset.positives.indptr)[:, None].astype(np.float32)
         users += np.log1p(n_past) * weights["user_activity"]
         self._users: Floats = users + history @ self._movies  # (U, d)

@@ -12,8 +12,8 @@ from typing import Any
 
 from movie_recommender.errors import RegistryError
 
-FORMAT = 1
-"""Version of the bundle's layout; a reader refuses a newer one."""
+FORMAT = 2
+"""Version of the bundle's layout; a reader refuses any other."""
 
 MANIFEST = "manifest.json"
 
@@ -64,15 +64,17 @@ def read_manifest(directory: Path) -> Manifest:
     path = directory / MANIFEST
     try:
         fields = json.loads(path.read_text())
-        newer = int(fields["format"]) > FORMAT
+        found = int(fields["format"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = f"{directory} isn't a model bundle: {MANIFEST} is missing or damaged ({error})."
         raise RegistryError(message) from error
-    if newer:
-        message = (
-            f"{path}: bundle format {fields['format']}, this version reads up to {FORMAT}. "
+    if found != FORMAT:
+        remedy = (
             "Upgrade movie-recommender."
+            if found > FORMAT
+            else "Train a model with this version: movie-recommender train"
         )
+        message = f"{path}: bundle format {found}, this version reads format {FORMAT}. {remedy}"
         raise RegistryError(message)
     try:
         manifest = Manifest(**fields)

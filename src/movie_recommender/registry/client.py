@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException, RestException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from requests import RequestException
 
 from movie_recommender.errors import NotReadyError, RegistryError
@@ -20,6 +21,8 @@ from movie_recommender.settings import Settings
 PRODUCTION = "production"
 PREVIOUS = "previous"
 BUNDLE = "bundle"
+PARENT_RUN = MLFLOW_PARENT_RUN_ID
+"""Tag of a run that belongs beneath another: MLflow shows it there."""
 ROLLED_BACK = "rolled_back"
 """Tag of a version that an operator took out of production: it is no candidate any more."""
 
@@ -90,6 +93,20 @@ class Registry:
         with self._answering():
             found = self._client.get_metric_history(run_id, name)
         return sorted({metric.step: float(metric.value) for metric in found}.items())
+
+    def find_run(self, tag: str, value: str) -> str | None:
+        """The newest run of the model's experiment whose `tag` has this value, or None."""
+        with self._answering():
+            experiment = self._client.get_experiment_by_name(self.name)
+            if experiment is None:
+                return None
+            found = self._client.search_runs(
+                [experiment.experiment_id],
+                f"tags.{tag} = '{value}'",
+                order_by=["attributes.start_time DESC"],
+                max_results=1,
+            )
+            return str(found[0].info.run_id) if found else None
 
     def artifact_url(self, run_id: str, name: str) -> str:
         """The page of the server's UI that shows the run's artifact `name`."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from movie_recommender.ranking import Dataset
-from movie_recommender.ranking.history import oldest_first, recency_weights
+from movie_recommender.ranking.history import ALL_ALIKE, oldest_first, recency_weights
 from movie_recommender.training.config import TrainingConfig
 
 Ints = npt.NDArray[np.int64]
@@ -30,6 +30,7 @@ class Block:
         scale: weight of a column's unobserved cells: 1 where all movies are scored, else the
             movies a drawn column stands for, and 0 for a column that is there as a positive only.
             (C,) float32, or 1.
+        column_known: (C,) float32; 0 where the movie counts as new, without id vector and bias.
         input_place: (n,) columns of the inputs, user after user.
         input_start: (B,) where each user's inputs begin.
         input_weight: (n,) float32, see `recency_weights`.
@@ -42,6 +43,7 @@ class Block:
     known: Floats
     columns: Ints | None
     scale: Floats | float
+    column_known: Floats
     input_place: Ints
     input_start: Ints
     input_weight: Floats
@@ -70,7 +72,7 @@ class Histories:
         self._start = positives.indptr.astype(np.int64)
         self._movies: npt.NDArray[np.int32] = positives.indices[order]
         self._weight = target_weights(dataset, config)[order]
-        self._half_life = np.inf if times is None else config.history_half_life
+        self._recency = ALL_ALIKE if times is None else config.recency
         self._n_movies = positives.shape[1]
         self._config = config
         self.active: Ints = np.flatnonzero(np.diff(self._start))
@@ -110,6 +112,7 @@ class Histories:
         given = np.bincount(owner[is_input], minlength=len(users))  # (B,)
         known = (rng.random(len(users)) >= config.id_dropout) & (share > 0.0)
         columns, scale = self._columns(movies, rng, n_columns)
+        n_scored = self._n_movies if columns is None else len(columns)
         at = movies if columns is None else np.searchsorted(columns, movies)
         weight = self._weight[place]
         return Block(
@@ -117,9 +120,10 @@ class Histories:
             known=known[:, None].astype(np.float32),
             columns=columns,
             scale=scale,
+            column_known=_mostly_one(rng, n_scored, config.new_movie_share),
             input_place=at[is_input],
             input_start=np.cumsum(given) - given,
-            input_weight=recency_weights(given, half_life=self._half_life),
+            input_weight=recency_weights(given, self._recency),
             target_user=owner[~is_input],
             target_place=at[~is_input],
             target_weight=weight[~is_input],
@@ -136,6 +140,10 @@ class Histories:
         scale = np.zeros(len(columns), np.float32)
         scale[np.searchsorted(columns, sample)] = self._n_movies / drawn
         return columns, scale
+
+
+def _mostly_one(rng: np.random.Generator, size: int, zeros: float) -> Floats:
+    return (rng.random(size, np.float32) >= zeros).astype(np.float32)
 
 
 def target_weights(dataset: Dataset, config: TrainingConfig) -> Floats:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
 from movie_recommender.errors import ConfigurationError
+from movie_recommender.ranking.history import Recency
 from movie_recommender.settings import Settings
 
 _OWN_SETTING = ("epochs", "seed", "threads")
 _SHARES = (
-    *("warmup", "dropout", "input_share", "new_share", "id_dropout"),
+    *("warmup", "dropout", "input_share", "new_share", "new_movie_share", "id_dropout"),
     *("history_floor", "warm_share"),
 )
 _MAY_BE_ZERO = ("mlp_epochs", "user_l2", "movie_l2")
@@ -45,10 +46,15 @@ class TrainingConfig:
     """Share of a user's history that is input; the rest is target."""
     new_share: float = 0.05
     """Share of users trained as if they were new: no id, no history, all is target."""
+    new_movie_share: float = 0.05
+    """Share of a block's movies that count as new, with neither id vector nor bias (DropoutNet,
+    Volkovs et al. 2017): side features must do."""
     id_dropout: float = 0.1
     """Share of users trained without their id vector: history and side features must do."""
-    history_half_life: float = 20.0
-    """Movies after which one counts half in a user's vector, where times are known."""
+    history_half_life: float = 10.0
+    """Movies after which one weighs half in a user's vector, where times are known, ..."""
+    history_floor: float = 0.3
+    """... down to this share of the newest one's weight."""
     target_half_life_days: float = 365.0
     """Age at which a positive counts half as a target, where times are known."""
     user_l2: float = 0.02
@@ -87,6 +93,11 @@ class TrainingConfig:
     def within(self, n_movies: int) -> "TrainingConfig":
         """For so many movies, whose vectors need no more dimensions than there are movies."""
         return replace(self, dim=min(self.dim, n_movies))
+
+    @property
+    def recency(self) -> Recency:
+        """How much the newest movies of a history weigh."""
+        return Recency(self.history_half_life, self.history_floor)
 
     def warm(self) -> "TrainingConfig":
         """For going on from an earlier model, whose two towers are there from the start."""

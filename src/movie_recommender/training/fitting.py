@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -60,7 +60,7 @@ def write_bundle(bundle: Path, fitted: Fitted) -> None:
     bundle.mkdir(parents=True)
     tensors = weights(fitted.model) | {
         "user_ids": torch.from_numpy(fitted.dataset.user_ids.copy()),
-        "history_half_life": torch.tensor(fitted.config.history_half_life),
+        "history_recency": torch.tensor(astuple(fitted.config.recency)),
     }
     save_file(tensors, bundle / WEIGHTS)
     (bundle / ENCODING).write_text(json.dumps(asdict(fitted.encoding)))

@@ -77,17 +77,23 @@ class NeuMF(nn.Module):
             self.bias.copy_(bias.mean())
             self.movie_bias.copy_(bias - bias.mean())
 
-    def movies(self, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def movies(
+        self, rows: Tensor | None = None, *, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Vectors (C, d) and biases (C,) of the movies at these rows, or of all: id plus side.
 
         Args:
-            rows: (C,) int64 movie rows.
+            rows: (C,) int64 movie rows; None: all.
+            known: (C,) float32, 0 where the id's part is left out (a movie nobody has seen yet);
+                None: all are known.
         """
         ids: Tensor = self.movie_embedding
         bias: Tensor = self.movie_bias
         features = self.movie_features
         if rows is not None:
             ids, bias, features = ids[rows], bias[rows], features[rows]
+        if known is not None:
+            ids, bias = ids * known[:, None], bias * known
         vectors = ids + features @ self.movie_side  # (C, d)
         return vectors, bias + features @ self.movie_side_bias + self.bias
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from movie_recommender import __version__
-from movie_recommender.errors import NotReadyError
+from movie_recommender.errors import NotReadyError, RegistryError
 from movie_recommender.evaluation import protocol
 from movie_recommender.evaluation.run import check_as_of, frame_of
 from movie_recommender.features import FeatureStore, Snapshot
@@ -176,9 +176,13 @@ def _earlier(
     candidate = registry.newest_candidate()
     if candidate is None:
         return None
-    with tempfile.TemporaryDirectory() as tmp:
-        bundle, manifest = registry.download(candidate.version, Path(tmp))
-        found = Earlier.read(bundle)
+    try:
+        with tempfile.TemporaryDirectory() as tmp:
+            bundle, manifest = registry.download(candidate.version, Path(tmp))
+            found = Earlier.read(bundle)
+    except RegistryError as error:
+        logger.warning("no warm start from version=%s: %s", candidate.version, error)
+        return None
     if datetime.fromisoformat(manifest.trained_until) > validation.start:
         reason = "it has seen the validation window"
     elif not found.fits(config):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from movie_recommender.ranking import Dataset, Encoding
 from movie_recommender.ranking.dataset import rows_of
-from movie_recommender.ranking.history import history_matrix
+from movie_recommender.ranking.history import ALL_ALIKE, history_matrix
 from movie_recommender.ranking.scorer import CATALOGUE, ENCODING, WEIGHTS
 from movie_recommender.training.blocks import target_weights
 from movie_recommender.training.config import TrainingConfig
@@ -68,8 +68,7 @@ class Earlier:
 
     def fits(self, config: TrainingConfig) -> bool:
         """Whether a training with these constants can go on from it."""
-        named = set(_OF_NO_ROW) <= self.weights.keys()
-        return named and self.weights["gmf_out"].shape == (config.dim,)
+        return self.weights["gmf_out"].shape == (config.dim,)
 
 
 def initial_model(dataset: Dataset, encoding: Encoding, config: TrainingConfig) -> NeuMF:
@@ -123,7 +122,7 @@ def _model(
     dataset: Dataset, encoding: Encoding, config: TrainingConfig, movie_vectors: Floats
 ) -> NeuMF:
     user_features = torch.from_numpy(encoding.encode_users(dataset.users))
-    movie_features = torch.from_numpy(encoding.encode_movies(dataset.movies))
+    movie_features = torch.from_numpy(encoding.encode_movies(dataset.movies, now=dataset.until))
     n_users, n_movies = dataset.positives.shape
     dim = movie_vectors.shape[1]
     sizes = Sizes(n_users, n_movies, user_features.shape[1], movie_features.shape[1], dim)
@@ -156,7 +155,7 @@ def _movie_vectors(positives: csr_array, dim: int, seed: int) -> Floats:
     vectors = np.zeros((positives.shape[1], dim), np.float32)
     rank = min(dim, min(positives.shape) - 1)
     if rank > 0 and positives.nnz > 0:
-        rows = history_matrix(positives, None, half_life=np.inf)
+        rows = history_matrix(positives, None, ALL_ALIKE)
         _, sigma, right = randomized_svd(rows, rank, n_iter=4, random_state=seed % 2**32)
         vectors[:, :rank] = (right * np.sqrt(sigma)[:, None]).T
     return vectors

@@ -164,7 +164,7 @@ def _backward(state: _State, block: Block, config: TrainingConfig, *, mlp: bool)
     """Add a block's gradient to the parameters; the block's summed loss."""
     model, rows = state.model, torch.from_numpy(block.users)
     columns = None if block.columns is None else torch.from_numpy(block.columns)
-    movies, bias = model.movies(columns)  # (C, d), (C,)
+    movies, bias = model.movies(columns, known=torch.from_numpy(block.column_known))
     past = functional.embedding_bag(
         torch.from_numpy(block.input_place),
         movies,

@@ -1,7 +1,16 @@
 import numpy as np
+import pytest
 from scipy.sparse import csr_array
 
-from movie_recommender.ranking.history import history_matrix, oldest_first, recency_weights
+from movie_recommender.ranking.history import (
+    ALL_ALIKE,
+    Recency,
+    history_matrix,
+    oldest_first,
+    recency_weights,
+)
+
+HALVING = Recency(half_life=1.0, floor=0.0)
 
 
 def matrix(rows: list[list[int]], n_movies: int) -> csr_array:
@@ -12,26 +21,33 @@ def matrix(rows: list[list[int]], n_movies: int) -> csr_array:
 
 
 def test_the_newest_movie_weighs_most() -> None:
-    weights = recency_weights(np.array([3, 0, 1]), half_life=1.0)
+    weights = recency_weights(np.array([3, 0, 1]), HALVING)
     length = np.sqrt(1 + 1 / 4 + 1 / 16)
     np.testing.assert_allclose(weights, [0.25 / length, 0.5 / length, 1 / length, 1.0], rtol=1e-6)
 
 
-def test_without_a_half_life_it_is_svd_plus_plus() -> None:
-    weights = recency_weights(np.array([4, 1]), half_life=np.inf)
+def test_the_oldest_keep_the_floor() -> None:
+    weights = recency_weights(np.array([40]), Recency(half_life=1.0, floor=0.2))
+    assert weights[0] / weights[-1] == pytest.approx(0.2, rel=1e-6)
+    assert np.all(np.diff(weights) >= 0.0)
+    assert np.sum(weights**2) == pytest.approx(1.0, rel=1e-6)
+
+
+def test_all_alike_is_svd_plus_plus() -> None:
+    weights = recency_weights(np.array([4, 1]), ALL_ALIKE)
     np.testing.assert_allclose(weights, [0.5] * 4 + [1.0])
 
 
 def test_no_histories_no_weights() -> None:
-    assert recency_weights(np.array([0, 0]), half_life=2.0).shape == (0,)
-    assert recency_weights(np.array([], np.int64), half_life=2.0).shape == (0,)
+    assert recency_weights(np.array([0, 0]), HALVING).shape == (0,)
+    assert recency_weights(np.array([], np.int64), HALVING).shape == (0,)
 
 
 def test_weights_lie_where_the_movies_are() -> None:
     positives = matrix([[0, 2, 3], [], [1]], 4)
     times = np.array([30, 10, 20, 5])  # user 0: movie 2, then 3, then 0
     assert oldest_first(positives, times).tolist() == [1, 2, 0, 3]
-    weights = history_matrix(positives, times, half_life=1.0).toarray()
+    weights = history_matrix(positives, times, HALVING).toarray()
     length = np.sqrt(1 + 1 / 4 + 1 / 16)
     np.testing.assert_allclose(weights[0], np.array([1.0, 0.0, 0.25, 0.5]) / length, rtol=1e-6)
     assert weights[1].tolist() == [0.0] * 4
@@ -41,5 +57,5 @@ def test_weights_lie_where_the_movies_are() -> None:
 def test_movies_liked_at_once_go_by_row_and_unknown_times_weigh_alike() -> None:
     positives = matrix([[1, 3]], 4)
     assert oldest_first(positives, np.array([7, 7])).tolist() == [0, 1]
-    alike = history_matrix(positives, None, half_life=1.0).toarray()
+    alike = history_matrix(positives, None, HALVING).toarray()
     np.testing.assert_allclose(alike, [[0.0, 0.5**0.5, 0.0, 0.5**0.5]], rtol=1e-6)

@@ -69,9 +69,11 @@ def test_a_link_is_refused(bundle: Path) -> None:
         read_manifest(bundle)
 
 
-def test_a_newer_format_is_refused(bundle: Path) -> None:
-    edit(bundle, format=2, unknown_field=1)
-    with pytest.raises(RegistryError, match=r"bundle format 2, this version reads up to 1"):
+@pytest.mark.parametrize(("other", "remedy"), [(3, "Upgrade"), (1, "Train a model with this")])
+def test_another_format_is_refused(bundle: Path, other: int, remedy: str) -> None:
+    edit(bundle, format=other, unknown_field=1)
+    expected = rf"bundle format {other}, this version reads format 2\. {remedy}"
+    with pytest.raises(RegistryError, match=expected):
         read_manifest(bundle)
 
 

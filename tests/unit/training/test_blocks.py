@@ -101,6 +101,16 @@ def test_of_a_large_catalogue_a_sample_stands_for_all(dataset: Dataset) -> None:
         assert len(liked) == positives.sum()
 
 
+def test_some_movies_count_as_new(dataset: Dataset) -> None:
+    known = [
+        block.column_known
+        for seed in range(20)
+        for block in blocks(dataset, replace(CONFIG, new_movie_share=0.3), seed=seed)
+    ]
+    assert np.mean(known) == pytest.approx(0.7, abs=0.03)
+    assert all(set(np.unique(each)) <= {0.0, 1.0} for each in known)
+
+
 def test_few_users_get_small_blocks() -> None:
     users, movies = users_table(100), movies_table(2)
     frame = frame_table([(user, 0, 1.0, 1) for user in range(100)])

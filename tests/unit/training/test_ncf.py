@@ -49,7 +49,7 @@ def test_it_learns_the_checkerboard(task: protocol.Task, bundle: Path) -> None:
 def test_numpy_scores_are_torch_scores(task: protocol.Task, tmp_path: Path) -> None:
     learned, _ = fitted(task.dataset, replace(CONFIG, epochs=4))
     model, dataset = learned.model, task.dataset
-    history = history_matrix(dataset.positives, dataset.times, half_life=CONFIG.history_half_life)
+    history = history_matrix(dataset.positives, dataset.times, CONFIG.recency)
     with torch.no_grad():
         movies, bias = model.movies()
         past = torch.from_numpy(history.toarray()) @ movies
