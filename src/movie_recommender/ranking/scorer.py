@@ -19,6 +19,8 @@ Rows = npt.NDArray[np.int64]
 WEIGHTS = "weights.safetensors"
 ENCODING = "encoding.json"
 CATALOGUE = "catalogue.parquet"
+LIKED_BY = "trained_on_likes"
+"""Column of the catalogue beside the feature store's: users whose like of it training saw."""
 
 _MLP_CELLS = 250_000
 """Pairs scored by the MLP tower at a time: its hidden layers then stay in the cache."""
@@ -57,10 +59,10 @@ class NeuMF:
     def __init__(self, bundle: Path, dataset: Dataset) -> None:
         weights = load_file(bundle / WEIGHTS)
         encoding = Encoding(**json.loads((bundle / ENCODING).read_text()))
-        trained = pq.read_table(bundle / CATALOGUE, columns=["movie_id", "popularity"])
+        trained = pq.read_table(bundle / CATALOGUE, columns=["movie_id", LIKED_BY])
         movie_rows, found = rows_of(dataset.movie_ids, trained["movie_id"].to_numpy())
         # Of a movie that nobody had liked, training learned that nobody had; it is as if new.
-        movie_known = found & (trained["popularity"].to_numpy()[movie_rows] > 0)
+        movie_known = found & (trained[LIKED_BY].to_numpy()[movie_rows] > 0)
         user_rows, user_known = rows_of(dataset.user_ids, weights["user_ids"])
         movie_features = encoding.encode_movies(dataset.movies, now=dataset.until)
         self._weights = weights

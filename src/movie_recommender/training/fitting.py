@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from safetensors.torch import save_file
 
 from movie_recommender.ranking import Dataset, Encoding
-from movie_recommender.ranking.scorer import CATALOGUE, ENCODING, WEIGHTS
+from movie_recommender.ranking.scorer import CATALOGUE, ENCODING, LIKED_BY, WEIGHTS
 from movie_recommender.training.config import TrainingConfig
 from movie_recommender.training.ncf import NeuMF
 from movie_recommender.training.start import Earlier, grown_model, initial_model
@@ -64,8 +65,8 @@ def write_bundle(bundle: Path, fitted: Fitted) -> None:
     }
     save_file(tensors, bundle / WEIGHTS)
     (bundle / ENCODING).write_text(json.dumps(asdict(fitted.encoding)))
-    popularity = pa.array(fitted.dataset.positives.sum(axis=0), pa.float32())
-    catalogue = fitted.dataset.movies.append_column("popularity", popularity)
+    liked_by = pa.array(fitted.dataset.positives.sum(axis=0).astype(np.int64))
+    catalogue = fitted.dataset.movies.append_column(LIKED_BY, liked_by)
     pq.write_table(catalogue, bundle / CATALOGUE)
 
 

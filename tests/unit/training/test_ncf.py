@@ -5,6 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from movie_recommender.errors import TrainingError
 from movie_recommender.evaluation import protocol
 from movie_recommender.ranking import Dataset, NeuMF
 from movie_recommender.ranking.history import history_matrix
+from movie_recommender.ranking.scorer import CATALOGUE, LIKED_BY
 from movie_recommender.training.config import TrainingConfig
 from movie_recommender.training.fitting import Fitted, fit, weights, write_bundle
 from movie_recommender.training.trainer import Epoch
@@ -113,6 +116,30 @@ def _widened(matrix, n_movies):
     wider = matrix.copy()
     wider.resize((matrix.shape[0], n_movies))
     return wider
+
+
+def test_the_catalogue_keeps_the_feature_stores_columns(tmp_path: Path) -> None:
+    # Its popularity, which decays, once stood beside another column of the same name.
+    movies = movies_table(3).append_column("popularity", pa.array([0.5, 1.5, 2.5]))
+    frame = frame_table([(0, 0, 5.0, 1), (1, 1, 5.0, 1), (0, 1, 5.0, 1)])
+    dataset = Dataset.before(END, frame, users=users_table(2), movies=movies)
+    write_bundle(tmp_path / "b", fitted(dataset, replace(CONFIG, epochs=1))[0])
+    catalogue = pq.read_table(tmp_path / "b" / CATALOGUE)
+    assert catalogue.column_names == [*movies.column_names, LIKED_BY]
+    assert catalogue[LIKED_BY].to_pylist() == [1, 2, 0]
+    assert NeuMF(tmp_path / "b", dataset).scores(np.arange(2)).shape == (2, 3)
+
+
+def test_a_movie_that_nobody_had_liked_is_as_if_new(task: protocol.Task, tmp_path: Path) -> None:
+    frame, users, movies = checkerboard()
+    unliked = np.isin(frame["movie_id"], movies["movie_id"].take([10, 11]), invert=True)
+    dataset = Dataset.before(END, frame.filter(pa.array(unliked)), users=users, movies=movies)
+    write_bundle(tmp_path / "b", fitted(dataset)[0])
+    scores = NeuMF(tmp_path / "b", dataset).scores(np.arange(60))
+    preference = scores[:, 10] - scores[:, 11]
+    assert preference[0::2].mean() > preference[1::2].mean()
+    # Its own side's users put it among the movies of that side that others did like.
+    assert np.median((scores[0::2, 10, None] > scores[0::2, 1::2]).mean(axis=1)) > 0.9
 
 
 def test_divergence_names_the_epoch(task: protocol.Task) -> None:
