@@ -1,6 +1,7 @@
 """Training, evaluation, gate, promotion and rollback against a real MLflow server."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
@@ -10,13 +11,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
 from movie_recommender import cli, evaluation, events, features, registry, training
-from movie_recommender.errors import InputDataError, NotReadyError, RegistryError
+from movie_recommender.errors import (
+    ConfigurationError,
+    InputDataError,
+    NotReadyError,
+    RegistryError,
+)
 from movie_recommender.lake import Lake
 from movie_recommender.registry import Registry
-from movie_recommender.settings import Settings
+from movie_recommender.settings import Settings, load_settings
 
 pytestmark = pytest.mark.integration
 
@@ -329,3 +336,63 @@ def test_mlflow_down_is_said_with_the_remedy(published: Settings) -> None:
     down = published.model_copy(update={"mlflow_tracking_uri": "http://127.0.0.1:9"})
     with pytest.raises(NotReadyError, match=r"MLFLOW_TRACKING_URI=http://127.0.0.1:9"):
         train(down)
+
+
+def test_constants_are_searched_for_and_found_in_mlflow(
+    published: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = training.tune(published, as_of=SUNDAY, trials=1)
+    assert (begun.done, begun.best_value) == (1, begun.default_value)
+    found = training.tune(published, as_of=SUNDAY, trials=3)
+    assert (found.study, found.run_id) == (begun.study, begun.run_id)
+    assert found.done + found.pruned + found.failed == 3
+    assert found.best_value >= begun.best_value
+    assert found.default_value == begun.default_value
+    assert found.top[0].constants == found.best_constants
+    assert Registry(published).versions() == []
+
+    client = MlflowClient(published.mlflow_tracking_uri)
+    run = client.get_run(found.run_id)
+    assert (run.info.run_name, run.info.status) == (f"tune {RUN_DATE}", "FINISHED")
+    beneath = f"tags.`mlflow.parentRunId` = '{found.run_id}'"
+    trials = client.search_runs([run.info.experiment_id], beneath)
+    assert {trial.data.tags["tuning_trial"] for trial in trials} == {"0", "1", "2"}
+    in_mlflow = {
+        trial.data.tags["tuning_trial"]: (trial.data.metrics[found.metric], trial.data.params)
+        for trial in trials
+        if trial.data.tags["state"] == "complete"
+    }
+    assert in_mlflow == {
+        str(trial.number): (trial.value, {k: str(v) for k, v in trial.constants.items()})
+        for trial in found.top
+    }
+
+    for name in ("feature_store_path", "mlflow_tracking_uri", "model_name", "training_epochs"):
+        monkeypatch.setenv(name.upper(), str(getattr(published, name)))
+    arguments = ["tune", "--as-of", str(RUN_DATE), "--trials", "3"]
+    monkeypatch.setattr("sys.argv", ["movie-recommender", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(asdict(found)))
+
+
+def test_what_was_found_is_what_a_training_reaches(
+    published: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = training.tune(published, as_of=SUNDAY, trials=2)
+    assert train(published).metrics["validation_cold_full_ndcg_at_10"] == found.default_value
+    for variable in shlex.split(found.environment):
+        monkeypatch.setenv(*variable.split("=", 1))
+    best = load_settings()
+    tuned = published.model_copy(
+        update={
+            "training_epochs": best.training_epochs,
+            "training_constants": best.training_constants,
+        }
+    )
+    trained = train(tuned, force=True, request_id="tuned")
+    assert trained.metrics["validation_cold_full_ndcg_at_10"] == found.best_value
+    wrong = published.model_copy(update={"training_constants": '{"drop_out": 0.1}'})
+    with pytest.raises(ConfigurationError, match="no constant 'drop_out'"):
+        train(wrong, RUN_DATE + DAY)

@@ -18,6 +18,7 @@ from movie_recommender import __version__
 from movie_recommender.cli.feature_store import app as features
 from movie_recommender.cli.feature_store import backfill
 from movie_recommender.cli.shared import AsOf, midnight, now, print_json
+from movie_recommender.cli.tuning import tune
 from movie_recommender.errors import ConfigurationError, InputDataError, MovieRecommenderError
 from movie_recommender.settings import describe, load_settings
 
@@ -152,6 +153,9 @@ def train(*, as_of: AsOf = None) -> None:
         request_id=now().isoformat(),
     )
     print_json(asdict(result))
+
+
+app.command()(tune)
 
 
 @app.command()

@@ -1,0 +1,227 @@
+"""The search for constants: a study in a file, and the trial that comes next."""
+
+import contextlib
+import hashlib
+import itertools
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import filelock
+import optuna
+from optuna.distributions import distribution_to_json
+from optuna.trial import FrozenTrial, TrialState
+
+from movie_recommender import __version__
+from movie_recommender.errors import ConcurrentWriteError, TrainingError
+from movie_recommender.evaluation import protocol
+from movie_recommender.training.config import TrainingConfig
+from movie_recommender.training.contest import CHOSEN_BY, COLD, Trainings
+from movie_recommender.training.space import Space, config_of, constants_of
+
+logger = logging.getLogger(__name__)
+
+CURVE = "validation_ndcg_at_10"
+"""Metric of a trial's learning curve, which the pruning looks at."""
+
+State = Literal["complete", "pruned", "diverged"]
+
+_ERROR = "error"
+_SEED = 20170831
+_OVER = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+_UNJUDGED_TRIALS = 5
+"""So many trials must have ended before one is compared with their median, ..."""
+_UNJUDGED_POINTS = 2
+"""... and none at its first points, where a low learning rate is behind whatever comes of it."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a study's trials have in common.
+
+    Attributes:
+        config: constants in effect, which are tried too.
+        space: where the others are looked for.
+        task: what a trial learns from and is judged on.
+        saves: folder for the trainings' checkpoints and nothing else.
+    """
+
+    config: TrainingConfig
+    space: Space
+    task: protocol.Task
+    saves: Path
+
+    def name(self, about: str) -> str:
+        """`about` and a digest of all that makes two trials comparable."""
+        ranges = {name: distribution_to_json(range_) for name, range_ in self.space.items()}
+        fixed = {
+            name: constant
+            for name, constant in asdict(self.config).items()
+            if name not in self.space and name != "threads"
+        }
+        return f"{about} {_digest([ranges, fixed, __version__])}"
+
+    def go_on(
+        self,
+        study: optuna.Study,
+        *,
+        trials: int,
+        timeout_s: float | None,
+        on_trial: Callable[[FrozenTrial], None],
+    ) -> None:
+        """Try until `trials` of the study are over, whoever made them.
+
+        What is tried next depends on the trials that are over and on nothing else: a study that was
+        killed and gone on with draws what it would have drawn. The trial that was killed goes on
+        from its checkpoint.
+
+        Args:
+            study: its trials are of this search.
+            trials: how many there shall be, not counting those that were killed.
+            timeout_s: none is begun after so many seconds; None: all are.
+            on_trial: is called after each one.
+        """
+        started = time.monotonic()
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            study.tell(trial.number, state=TrialState.FAIL)
+            logger.info("trial=%s was killed and is done again", trial.number)
+        self._enqueue_current(study)
+        while len(over(study)) < trials:
+            if timeout_s is not None and time.monotonic() - started >= timeout_s:
+                return
+            on_trial(self._try(study))
+
+    def constants(self, trial: FrozenTrial) -> dict[str, float]:
+        """What `trial` was trained with, of those that are searched."""
+        return constants_of(config_of(self.config, trial.params), self.space)
+
+    def _enqueue_current(self, study: optuna.Study) -> None:
+        """The constants in effect come next, unless they were tried."""
+        now = constants_of(self.config, self.space)
+        waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        fixed = [trial.system_attrs.get("fixed_params") for trial in waiting]
+        if now not in [*fixed, *(trial.params for trial in over(study))]:
+            study.enqueue_trial(now)
+
+    def _only_checkpoint(self, study: optuna.Study, config: TrainingConfig, *, stays: bool) -> Path:
+        """The folder for a trial's checkpoint; what other trials left behind is deleted."""
+        own = self.saves / _digest([study.study_name, asdict(config)])
+        for found in self.saves.glob("*"):
+            if found != own or not stays:
+                shutil.rmtree(found)
+        return own
+
+    def _try(self, study: optuna.Study) -> FrozenTrial:
+        study.sampler = optuna.samplers.TPESampler(seed=_SEED + len(over(study)))
+        trial = study.ask(dict(self.space))
+        config = config_of(self.config, trial.params)
+        killed = _killed(study, trial)
+        saves = self._only_checkpoint(study, config, stays=bool(killed))
+        # A training that goes on can't be judged any more at epochs before its checkpoint.
+        before = {point: at for each in killed for point, at in each.intermediate_values.items()}
+        points = itertools.count(1)
+
+        def log(metrics: Mapping[str, float], _epoch: int) -> None:
+            if CURVE in metrics:
+                point = next(points)
+                trial.report(before.get(point, metrics[CURVE]), step=point)
+                if trial.should_prune():
+                    raise optuna.TrialPruned
+
+        try:
+            contest = Trainings(config, {COLD: None}, saves, log).compare(self.task)
+        except optuna.TrialPruned:
+            told = study.tell(trial, state=TrialState.PRUNED)
+        except TrainingError as error:
+            trial.set_user_attr(_ERROR, str(error))
+            told = study.tell(trial, state=TrialState.FAIL)
+        else:
+            told = study.tell(trial, contest.metrics[COLD][CHOSEN_BY])
+        shutil.rmtree(saves, ignore_errors=True)
+        return told
+
+
+def over(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that came to an end by themselves, in their order; killed ones did not."""
+    ended = study.get_trials(deepcopy=False, states=_OVER)
+    return [t for t in ended if t.state != TrialState.FAIL or _ERROR in t.user_attrs]
+
+
+def _killed(study: optuna.Study, trial: optuna.Trial) -> list[FrozenTrial]:
+    """The killed trials that `trial` does again."""
+    ended = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+    return [t for t in ended if _ERROR not in t.user_attrs and t.params == trial.params]
+
+
+def state(trial: FrozenTrial) -> State:
+    """How a trial that is over ended."""
+    if trial.state == TrialState.FAIL:
+        return "diverged"
+    return "complete" if trial.state == TrialState.COMPLETE else "pruned"
+
+
+def value(trial: FrozenTrial) -> float | None:
+    """What a complete trial reached; None for others, to which Optuna gives their last point."""
+    return trial.value if trial.state == TrialState.COMPLETE else None
+
+
+@contextlib.contextmanager
+def opened(folder: Path, name: str, *, restart: bool) -> Iterator[optuna.Study]:
+    """The study `name` of those that `folder` keeps, a new one if there is none.
+
+    Args:
+        folder: is made if it isn't there; one process at a time works in it.
+        name: the study's.
+        restart: forget what the study knows.
+
+    Raises:
+        ConcurrentWriteError: another process works there.
+    """
+    optuna.logging.disable_default_handler()  # it writes to stderr beside our own
+    optuna.logging.enable_propagation()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        storage = optuna.storages.RDBStorage(f"sqlite:///{folder.resolve()}/studies.db")
+        try:
+            if restart:
+                with contextlib.suppress(KeyError):
+                    optuna.delete_study(study_name=name, storage=storage)
+            yield optuna.create_study(
+                study_name=name,
+                storage=storage,
+                direction="maximize",
+                pruner=optuna.pruners.MedianPruner(
+                    n_startup_trials=_UNJUDGED_TRIALS, n_warmup_steps=_UNJUDGED_POINTS + 1
+                ),
+                load_if_exists=True,
+            )
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    lock = filelock.FileLock(folder / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        message = (
+            f"Another search works in {folder}. Wait for its end, or end it, and run again: "
+            "movie-recommender tune goes on where it was."
+        )
+        raise ConcurrentWriteError(message) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _digest(parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
