@@ -6,6 +6,7 @@ is not trained on twice. `tune` looks for better constants of it, by hand.
 """
 
 from movie_recommender.training.run import TrainResult, run
-from movie_recommender.training.tune import Tried, TuneResult, tune
+from movie_recommender.training.tune import tune
+from movie_recommender.training.tune_result import Tried, TuneResult
 
 __all__ = ["TrainResult", "Tried", "TuneResult", "run", "tune"]

@@ -1,43 +1,33 @@
-"""The search for constants: a study in a file, and the trial that comes next."""
+"""The search for constants: the trial that comes next."""
 
-import contextlib
 import hashlib
 import itertools
 import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
-import filelock
 import optuna
 from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial, TrialState
 
 from movie_recommender import __version__
-from movie_recommender.errors import ConcurrentWriteError, TrainingError
+from movie_recommender.errors import TrainingError
 from movie_recommender.evaluation import protocol
 from movie_recommender.training.config import TrainingConfig
 from movie_recommender.training.contest import CHOSEN_BY, COLD, Trainings
 from movie_recommender.training.space import Space, config_of, constants_of
+from movie_recommender.training.study import ERROR, killed, over
 
 logger = logging.getLogger(__name__)
 
 CURVE = "validation_ndcg_at_10"
 """Metric of a trial's learning curve, which the pruning looks at."""
 
-State = Literal["complete", "pruned", "diverged"]
-
-_ERROR = "error"
 _SEED = 20170831
-_OVER = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-_UNJUDGED_TRIALS = 5
-"""So many trials must have ended before one is compared with their median, ..."""
-_UNJUDGED_POINTS = 2
-"""... and none at its first points, where a low learning rate is behind whatever comes of it."""
 
 
 @dataclass(frozen=True)
@@ -120,16 +110,16 @@ class Search:
         study.sampler = optuna.samplers.TPESampler(seed=_SEED + len(over(study)))
         trial = study.ask(dict(self.space))
         config = config_of(self.config, trial.params)
-        killed = _killed(study, trial)
-        saves = self._only_checkpoint(study, config, stays=bool(killed))
+        before = killed(study, trial.params)
+        saves = self._only_checkpoint(study, config, stays=bool(before))
         # A training that goes on can't be judged any more at epochs before its checkpoint.
-        before = {point: at for each in killed for point, at in each.intermediate_values.items()}
+        curve = {point: at for each in before for point, at in each.intermediate_values.items()}
         points = itertools.count(1)
 
         def log(metrics: Mapping[str, float], _epoch: int) -> None:
             if CURVE in metrics:
                 point = next(points)
-                trial.report(before.get(point, metrics[CURVE]), step=point)
+                trial.report(curve.get(point, metrics[CURVE]), step=point)
                 if trial.should_prune():
                     raise optuna.TrialPruned
 
@@ -138,89 +128,12 @@ class Search:
         except optuna.TrialPruned:
             told = study.tell(trial, state=TrialState.PRUNED)
         except TrainingError as error:
-            trial.set_user_attr(_ERROR, str(error))
+            trial.set_user_attr(ERROR, str(error))
             told = study.tell(trial, state=TrialState.FAIL)
         else:
             told = study.tell(trial, contest.metrics[COLD][CHOSEN_BY])
         shutil.rmtree(saves, ignore_errors=True)
         return told
-
-
-def over(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that came to an end by themselves, in their order; killed ones did not."""
-    ended = study.get_trials(deepcopy=False, states=_OVER)
-    return [t for t in ended if t.state != TrialState.FAIL or _ERROR in t.user_attrs]
-
-
-def _killed(study: optuna.Study, trial: optuna.Trial) -> list[FrozenTrial]:
-    """The killed trials that `trial` does again."""
-    ended = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-    return [t for t in ended if _ERROR not in t.user_attrs and t.params == trial.params]
-
-
-def state(trial: FrozenTrial) -> State:
-    """How a trial that is over ended."""
-    if trial.state == TrialState.FAIL:
-        return "diverged"
-    return "complete" if trial.state == TrialState.COMPLETE else "pruned"
-
-
-def value(trial: FrozenTrial) -> float | None:
-    """What a complete trial reached; None for others, to which Optuna gives their last point."""
-    return trial.value if trial.state == TrialState.COMPLETE else None
-
-
-@contextlib.contextmanager
-def opened(folder: Path, name: str, *, restart: bool) -> Iterator[optuna.Study]:
-    """The study `name` of those that `folder` keeps, a new one if there is none.
-
-    Args:
-        folder: is made if it isn't there; one process at a time works in it.
-        name: the study's.
-        restart: forget what the study knows.
-
-    Raises:
-        ConcurrentWriteError: another process works there.
-    """
-    optuna.logging.disable_default_handler()  # it writes to stderr beside our own
-    optuna.logging.enable_propagation()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
-        storage = optuna.storages.RDBStorage(f"sqlite:///{folder.resolve()}/studies.db")
-        try:
-            if restart:
-                with contextlib.suppress(KeyError):
-                    optuna.delete_study(study_name=name, storage=storage)
-            yield optuna.create_study(
-                study_name=name,
-                storage=storage,
-                direction="maximize",
-                pruner=optuna.pruners.MedianPruner(
-                    n_startup_trials=_UNJUDGED_TRIALS, n_warmup_steps=_UNJUDGED_POINTS + 1
-                ),
-                load_if_exists=True,
-            )
-        finally:
-            storage.remove_session()
-            storage.engine.dispose()
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    lock = filelock.FileLock(folder / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout as error:
-        message = (
-            f"Another search works in {folder}. Wait for its end, or end it, and run again: "
-            "movie-recommender tune goes on where it was."
-        )
-        raise ConcurrentWriteError(message) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _digest(parts: object) -> str:

@@ -11,7 +11,8 @@ from optuna.trial import FrozenTrial
 from movie_recommender.registry import Registry
 from movie_recommender.registry.client import PARENT_RUN
 from movie_recommender.training.contest import CHOSEN_BY
-from movie_recommender.training.search import CURVE, Search, over, state, value
+from movie_recommender.training.search import CURVE, Search
+from movie_recommender.training.study import over, state, value
 
 STUDY = "tuning_study"
 TRIAL = "tuning_trial"

@@ -7,14 +7,14 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from movie_recommender.errors import ConcurrentWriteError
 from movie_recommender.evaluation import protocol
 from movie_recommender.training.config import TrainingConfig
 from movie_recommender.training.contest import CHOSEN_BY, COLD, Trainings
-from movie_recommender.training.search import Search, opened, over, state, value
+from movie_recommender.training.search import Search
 from movie_recommender.training.space import Space
+from movie_recommender.training.study import opened, over, state, value
 from tests.unit.worlds import END, checkerboard
 
 CONFIG = TrainingConfig(dim=8, epochs=5, mlp_epochs=1, min_steps=4, threads=1)
@@ -94,7 +94,8 @@ def test_killed_in_a_trial_and_gone_on_with_is_the_same_search(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    go_on(search, study, 4)
+    straight = go_on(search, study, 4)
+    assert len({tuple(trial.params.items()) for trial in straight}) == 4
     for killed in range(3):
         folder, study_of = tmp_path / f"killed{killed}", "study"
         with opened(folder, study_of, restart=False) as first:
@@ -177,24 +178,3 @@ def test_what_is_not_comparable_is_another_study(search: Search) -> None:
     assert search.name("another day") != name
     assert replace(search, config=replace(CONFIG, seed=1)).name("day") != name
     assert replace(search, space={"dropout": SPACE["dropout"]}).name("day") != name
-
-
-def test_restart_forgets_one_study_and_no_other(tmp_path: Path) -> None:
-    for name in "ab":
-        with opened(tmp_path, name, restart=True) as study:
-            study.tell(study.ask(), 1.0)
-    with opened(tmp_path, "a", restart=True) as study:
-        assert study.trials == []
-    with opened(tmp_path, "b", restart=False) as study:
-        assert [trial.state for trial in study.trials] == [TrialState.COMPLETE]
-
-
-def test_two_at_once_are_refused(tmp_path: Path) -> None:
-    with opened(tmp_path, "a", restart=False):
-        with (
-            pytest.raises(ConcurrentWriteError, match="Another search works in"),
-            opened(tmp_path, "b", restart=False),
-        ):
-            pytest.fail("it was let in")
-    with opened(tmp_path, "b", restart=False):
-        pass
