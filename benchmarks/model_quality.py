@@ -78,7 +78,7 @@ def main() -> None:
     options = parser.parse_args()
     # Those of the training processes, too.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
-    for source in options.sources or list(_default_sources()):
+    for source in options.sources or list(default_sources()):
         if options.write_ncf:
             name, tables = _tables(source)
             ncf_files.write(options.write_ncf, name, *leave_one_out.hide_last(tables, seed=SEED))
@@ -86,7 +86,8 @@ def main() -> None:
         measure(case_of(source, options.window), options.seeds)
 
 
-def _default_sources() -> Iterator[str]:
+def default_sources() -> Iterator[str]:
+    """The default world, and the MovieLens folder if there is one."""
     yield SYNTHETIC
     folder = Path(os.environ.get("MOVIELENS_PATH", ROOT / "../shared/data/ml-latest-small"))
     if folder.is_dir():

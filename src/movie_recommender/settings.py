@@ -175,7 +175,7 @@ class Settings(BaseSettings):
     """The window is widened backwards until this many users have a positive in it."""
 
     training_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    training_epochs: Annotated[int, Field(ge=1, le=1000)] = 20
+    training_epochs: Annotated[int, Field(ge=1, le=1000)] = 28
     training_threads: Annotated[int, Field(ge=0, le=1024)] = 0
     """Threads of the training; 0: one for each core."""
     training_constants: Annotated[str, AfterValidator(_numbers)] = "{}"

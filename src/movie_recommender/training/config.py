@@ -1,9 +1,13 @@
 """The constants of a training."""
 
 import json
+import math
 import os
 from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
+
+import numpy as np
+from scipy.sparse import csr_array
 
 from movie_recommender.errors import ConfigurationError
 from movie_recommender.ranking.history import Recency
@@ -14,37 +18,38 @@ _SHARES = (
     *("warmup", "dropout", "input_share", "new_share", "new_movie_share", "id_dropout"),
     *("history_floor", "warm_share"),
 )
-_MAY_BE_ZERO = ("mlp_epochs", "user_l2", "movie_l2")
+_MAY_BE_ZERO = ("dim", "mlp_epochs", "user_l2", "movie_l2")
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """They are part of what makes two models the same model."""
 
-    dim: int = 64
-    epochs: int = 20
-    mlp_epochs: int = 4
-    """The MLP tower joins for the last epochs; from the start it costs time and adds nothing."""
+    dim: int = 0
+    """Dimensions of the id vectors; 0: as the data bear, see `within`."""
+    epochs: int = 28
+    mlp_epochs: int = 2
+    """The MLP tower joins for the last epochs: one costs as much as five without it, ..."""
+    mlp_rate: float = 20.0
+    """... and it learns so many times faster than the rest, whose rate is near zero by then."""
     block: int = 128
     """Users scored at once, at most, ..."""
     min_block: int = 16
     """... and at least: few users are dealt into smaller blocks, ..."""
-    min_steps: int = 40
+    min_steps: int = 48
     """... so that an epoch has so many steps."""
     columns: int = 20_000
-    """Movies a block is scored against; of a larger catalogue so many are drawn, ..."""
-    mlp_columns: int = 1_000
-    """... and so many where the MLP tower takes part, whose cells cost six times as much."""
+    """Movies a block is scored against; of a larger catalogue so many are drawn."""
     learning_rate: float = 0.005
     warmup: float = 0.05
     """Share of the steps in which the learning rate rises; then it falls linearly to zero."""
-    dropout: float = 0.25
+    dropout: float = 0.35
     """Share of a user vector's entries that are left out."""
-    unobserved_weight: float = 0.5
+    unobserved_weight: float = 0.35
     """Weight of a cell without a positive; a new positive has 1."""
-    input_share: float = 0.5
+    input_share: float = 0.4
     """Share of a user's history that is input; the rest is target."""
-    new_share: float = 0.05
+    new_share: float = 0.02
     """Share of users trained as if they were new: no id, no history, all is target."""
     new_movie_share: float = 0.05
     """Share of a block's movies that count as new, with neither id vector nor bias (DropoutNet,
@@ -90,9 +95,19 @@ class TrainingConfig:
             **{name: types[name](value) for name, value in constants.items()},
         )
 
-    def within(self, n_movies: int) -> "TrainingConfig":
-        """For so many movies, whose vectors need no more dimensions than there are movies."""
-        return replace(self, dim=min(self.dim, n_movies))
+    def within(self, positives: csr_array) -> "TrainingConfig":
+        """For these data: a `dim` of 0 becomes four dimensions for a user's mean positive.
+
+        It is the nearest power of 2 from 32 to 128; sparser histories don't bear more. There are
+        never more dimensions than movies.
+
+        Args:
+            positives: (U, I).
+        """
+        users = max(1, np.count_nonzero(np.diff(positives.indptr)))
+        wanted = 4.0 * max(1, positives.nnz) / users
+        borne = 2 ** round(min(max(math.log2(wanted), 5.0), 7.0))
+        return replace(self, dim=min(self.dim or borne, positives.shape[1]))
 
     @property
     def recency(self) -> Recency:

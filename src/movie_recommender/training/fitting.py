@@ -32,8 +32,9 @@ class Fitted:
 def begin(dataset: Dataset, config: TrainingConfig, *, earlier: Earlier | None = None) -> Fitted:
     """A model that is ready for `trainer.train`: new, or `earlier` grown.
 
-    From an earlier one `config.warm()` is trained.
+    From an earlier one `config.warm()` is trained. A `dim` that is left to the data is set.
     """
+    config = config.within(dataset.positives)
     if earlier is None:
         encoding = Encoding.fit(dataset.users, dataset.movies)
         return Fitted(initial_model(dataset, encoding, config), encoding, dataset, config)

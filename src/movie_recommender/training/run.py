@@ -127,7 +127,7 @@ def _train(
     users, movies = task.dataset.users, task.dataset.movies
     # What the window was good for, choosing, is done then: the candidate learns from it, too.
     dataset = Dataset.before(test.start, frame, users=users, movies=movies)
-    config = config.within(movies.num_rows)
+    config = config.within(dataset.positives)
     tags = {
         "training_key": key,
         "snapshot_id": store.snapshot.id,

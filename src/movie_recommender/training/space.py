@@ -42,11 +42,11 @@ def space_around(config: TrainingConfig, *, n_movies: int, timed: bool) -> Space
     """`SPACE`, widened where the constants in effect lie outside.
 
     Args:
-        config: constants in effect.
+        config: constants in effect, their `dim` that of the data.
         n_movies: no vector needs more dimensions.
         timed: whether it is known when each positive came.
     """
-    now = asdict(config.within(n_movies))
+    now = asdict(config)
     space = {name: _with(range_, now[name]) for name, range_ in SPACE.items()}
     dims = {dim for dim in (*SPACE["dim"].choices, now["dim"]) if dim <= n_movies}  # type: ignore[attr-defined]
     space["dim"] = CategoricalDistribution(sorted(dims))

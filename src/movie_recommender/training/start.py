@@ -77,9 +77,9 @@ def initial_model(dataset: Dataset, encoding: Encoding, config: TrainingConfig) 
     Args:
         dataset: what to learn from.
         encoding: of the side features.
-        config: sizes and seed; there are at most as many dimensions as movies.
+        config: sizes and seed; its `dim` is that of the data.
     """
-    vectors = _movie_vectors(dataset.positives, _dim(dataset, config), config.seed)
+    vectors = _movie_vectors(dataset.positives, config.dim, config.seed)
     return _model(dataset, encoding, config, vectors)
 
 
@@ -97,7 +97,7 @@ def grown_model(
         config: constants that it `fits`.
         earlier: the model.
     """
-    no_vectors = np.zeros((dataset.movies.num_rows, _dim(dataset, config)), np.float32)
+    no_vectors = np.zeros((dataset.movies.num_rows, config.dim), np.float32)
     model = _model(dataset, encoding, config, no_vectors)
     was, old = earlier.weights, earlier.encoding
     of_user = _places(dataset.user_ids, earlier.user_ids)
@@ -133,10 +133,6 @@ def _model(
         bias=torch.from_numpy(_log_odds(dataset, config)),
     )
     return model
-
-
-def _dim(dataset: Dataset, config: TrainingConfig) -> int:
-    return min(config.dim, len(dataset.movies))
 
 
 def _log_odds(dataset: Dataset, config: TrainingConfig) -> Floats:

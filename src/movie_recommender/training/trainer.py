@@ -109,10 +109,17 @@ def _optimisers(
 ) -> list[torch.optim.Optimizer]:
     """Adam (Kingma, Ba 2015); of the users' id vectors only those of the block move."""
     users, movies = model.user_embedding, model.movie_embedding
-    rest = [weight for weight in model.parameters() if weight is not users and weight is not movies]
+    named = dict(model.named_parameters())
+    tower = [weight for name, weight in named.items() if name.startswith("mlp_")]
+    others = [weight for weight in named.values() if weight is not users and weight is not movies]
+    rest = [weight for weight in others if all(weight is not each for each in tower)]
     # The loss of a step is a mean over users, the prior one of the sum over all of them.
     decay = config.movie_l2 / max(1, len(histories.active))
-    groups: list[dict[str, Any]] = [{"params": [movies], "weight_decay": decay}, {"params": rest}]
+    groups: list[dict[str, Any]] = [
+        {"params": [movies], "weight_decay": decay},
+        {"params": rest},
+        {"params": tower, "times": config.mlp_rate},
+    ]
     return [
         torch.optim.Adam(groups, lr=config.learning_rate, fused=True),
         torch.optim.SparseAdam([users], lr=config.learning_rate),
@@ -123,14 +130,12 @@ def _epoch(state: _State, histories: Histories, config: TrainingConfig, number: 
     steps = histories.steps_per_epoch
     mlp = number > config.epochs - config.mlp_epochs
     loss = targets = rate = 0.0
-    blocks = histories.blocks(
-        state.rng, n_columns=min(config.columns, config.mlp_columns) if mlp else config.columns
-    )
+    blocks = histories.blocks(state.rng, n_columns=config.columns)
     for step, block in enumerate(blocks, start=(number - 1) * steps):
         rate = config.learning_rate * _rate(step, config.epochs * steps, config.warmup)
         for optimiser in state.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get("times", 1.0)
             optimiser.zero_grad(set_to_none=True)
         loss += _backward(state, block, config, mlp=mlp)
         targets += float(block.target_weight.sum())

@@ -106,7 +106,7 @@ def _search(config: TrainingConfig, validation: Validation, folder: Path) -> Sea
             "EVALUATION_WINDOW_DAYS."
         )
         raise InputDataError(message)
-    n_movies = task.dataset.movies.num_rows
-    timed = task.dataset.times is not None
+    config = config.within(task.dataset.positives)
+    n_movies, timed = task.dataset.movies.num_rows, task.dataset.times is not None
     space = space_around(config, n_movies=n_movies, timed=timed)
-    return Search(config.within(n_movies), space, task, folder / "checkpoints")
+    return Search(config, space, task, folder / "checkpoints")

@@ -48,7 +48,7 @@ def test_each_positive_is_input_or_target(dataset: Dataset) -> None:
 
 def test_about_the_share_is_input(dataset: Dataset) -> None:
     given = [len(block.input_place) for s in range(20) for block in blocks(dataset, CONFIG, seed=s)]
-    assert sum(given) / (20 * dataset.positives.nnz) == pytest.approx(0.5, abs=0.02)
+    assert sum(given) / (20 * dataset.positives.nnz) == pytest.approx(CONFIG.input_share, abs=0.02)
 
 
 def test_a_new_user_has_neither_id_nor_history(dataset: Dataset) -> None:

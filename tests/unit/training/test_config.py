@@ -3,7 +3,9 @@
 import json
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from movie_recommender.errors import ConfigurationError
 from movie_recommender.settings import load_settings
@@ -35,12 +37,24 @@ def test_a_constant_replaces_its_default_and_no_other() -> None:
         ({"seed": 9}, "seed is set by TRAINING_SEED"),
         ({"threads": 9}, "threads is set by TRAINING_THREADS"),
         ({"dim": 32.5}, "dim=32.5 must be a whole number"),
-        ({"dim": 0}, "dim=0 must be more than 0"),
+        ({"block": 0}, "block=0 must be more than 0"),
         ({"mlp_epochs": -1}, "mlp_epochs=-1 must be at least 0"),
         ({"dropout": 1}, "dropout=1 must be at least 0 and less than 1"),
-        ({"learning_rate": -0.1, "dim": 0}, "learning_rate=-0.1 must be .* 0; dim=0 must be"),
+        ({"learning_rate": -0.1, "block": 0}, "learning_rate=-0.1 must be .* 0; block=0 must be"),
     ],
 )
 def test_a_wrong_constant_is_named(constants: dict[str, float], reason: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^TRAINING_CONSTANTS=.*: {reason}"):
         config(constants)
+
+
+@pytest.mark.parametrize(
+    ("n_positives", "n_movies", "dim"),
+    [(1, 500, 32), (12, 500, 64), (30, 500, 128), (400, 500, 128), (30, 50, 50), (0, 500, 32)],
+)
+def test_dimensions_follow_the_histories(n_positives: int, n_movies: int, dim: int) -> None:
+    liked = np.zeros((5, n_movies), np.float32)
+    liked[:4, :n_positives] = 1.0  # the last user likes nothing, and counts for nothing
+    positives = csr_array(liked)
+    assert TrainingConfig().within(positives).dim == dim
+    assert TrainingConfig(dim=48).within(positives).dim == 48

@@ -80,7 +80,9 @@ def test_the_first_trial_has_the_constants_in_effect_and_is_judged_as_a_training
     search: Search, study: optuna.Study, tmp_path: Path
 ) -> None:
     first, second = go_on(search, study, 2)
-    assert search.constants(first) == {"learning_rate": 0.005, "dropout": 0.25, "epochs": 5}
+    assert search.constants(first) == {
+        name: getattr(CONFIG, name) for name in ("learning_rate", "dropout", "epochs")
+    }
     assert first.params != second.params
     trainings = Trainings(CONFIG, {COLD: None}, tmp_path / "own", lambda *_: None)
     assert first.value == trainings.compare(search.task).metrics[COLD][CHOSEN_BY]

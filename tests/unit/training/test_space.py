@@ -17,7 +17,7 @@ from movie_recommender.training.space import (
     space_around,
 )
 
-CONFIG = TrainingConfig()
+CONFIG = TrainingConfig(dim=64)
 
 
 def test_every_name_is_a_constant_and_every_range_holds_its_default() -> None:
@@ -41,7 +41,7 @@ def test_a_constant_outside_widens_its_range() -> None:
 
 
 def test_a_small_catalogue_and_a_data_set_without_times_have_less_to_look_for() -> None:
-    space = space_around(CONFIG, n_movies=40, timed=False)
+    space = space_around(replace(CONFIG, dim=40), n_movies=40, timed=False)
     assert space["dim"] == CategoricalDistribution([32, 40])
     gone = {"history_half_life", "history_floor", "target_half_life_days"}
     assert set(SPACE) - set(space) == gone
