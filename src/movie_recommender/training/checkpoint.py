@@ -40,7 +40,7 @@ def save(
         epochs: what was trained so far.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    meta = {"rng": rng.bit_generator.state, "epochs": [astuple(epoch) for epoch in epochs]}
+    meta = {"rng": rng.bit_generator.state, "epochs": [astuple(epoch)[:3] for epoch in epochs]}
     aside = path.with_suffix(".writing")
     save_file(_tensors(model, optimisers), aside, metadata={_META: json.dumps(meta)})
     with aside.open("rb") as file:

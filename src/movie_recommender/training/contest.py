@@ -22,8 +22,12 @@ COLD, WARM, FINAL = "cold", "warm", "final"
 CHOSEN_BY = "full_ndcg_at_10"
 """The metric that decides between the starts: what serving shows is the whole catalogue's list."""
 
-_POINTS = 5
+CURVE = ("ndcg_at_10", CHOSEN_BY)
+"""What a learning curve shows."""
+
+POINTS = 5
 """Times that a training is looked at for its learning curve, ..."""
+
 _CURVE_USERS = 1000
 """... on so many of the window's users."""
 
@@ -90,14 +94,15 @@ class Trainings:
         fitted = begin(dataset, self.config, earlier=self.starts[start])
         prefix = "" if name == COLD else f"{name}_"
         epochs = fitted.config.epochs
-        looked_at = {round(epochs * point / _POINTS) for point in range(1, _POINTS + 1)}
+        looked_at = {round(epochs * point / POINTS) for point in range(1, POINTS + 1)}
         sample = None if task is None or not len(task.user) else _some_users(task)
 
         def on_epoch(epoch: Epoch) -> None:
             logger.info("training=%s epoch=%s loss=%.4f", name, epoch.number, epoch.loss)
             curve = {"loss": epoch.loss, "learning_rate": epoch.learning_rate}
-            if sample is not None and epoch.number in looked_at:
-                curve["validation_ndcg_at_10"] = _judged(fitted, sample)["ndcg_at_10"]
+            if sample is not None and epoch.number in looked_at and not epoch.again:
+                judged = _judged(fitted, sample)
+                curve |= {f"validation_{metric}": judged[metric] for metric in CURVE}
             self.log({prefix + key: value for key, value in curve.items()}, epoch.number)
 
         save = self.saves / f"{name}.safetensors"

@@ -1,7 +1,6 @@
 """The search for constants: the trial that comes next."""
 
 import hashlib
-import itertools
 import json
 import logging
 import shutil
@@ -18,13 +17,13 @@ from movie_recommender import __version__
 from movie_recommender.errors import TrainingError
 from movie_recommender.evaluation import protocol
 from movie_recommender.training.config import TrainingConfig
-from movie_recommender.training.contest import CHOSEN_BY, COLD, Trainings
+from movie_recommender.training.contest import CHOSEN_BY, COLD, POINTS, Trainings
 from movie_recommender.training.space import Space, config_of, constants_of
 from movie_recommender.training.study import ERROR, killed, over
 
 logger = logging.getLogger(__name__)
 
-CURVE = "validation_ndcg_at_10"
+CURVE = f"validation_{CHOSEN_BY}"
 """Metric of a trial's learning curve, which the pruning looks at."""
 
 _SEED = 20170831
@@ -112,14 +111,14 @@ class Search:
         config = config_of(self.config, trial.params)
         before = killed(study, trial.params)
         saves = self._only_checkpoint(study, config, stays=bool(before))
-        # A training that goes on can't be judged any more at epochs before its checkpoint.
-        curve = {point: at for each in before for point, at in each.intermediate_values.items()}
-        points = itertools.count(1)
+        # A training that goes on isn't judged any more at epochs before its checkpoint.
+        for each in before:
+            for point, at in each.intermediate_values.items():
+                trial.report(at, step=point)
 
-        def log(metrics: Mapping[str, float], _epoch: int) -> None:
+        def log(metrics: Mapping[str, float], epoch: int) -> None:
             if CURVE in metrics:
-                point = next(points)
-                trial.report(curve.get(point, metrics[CURVE]), step=point)
+                trial.report(metrics[CURVE], step=round(POINTS * epoch / config.epochs))
                 if trial.should_prune():
                     raise optuna.TrialPruned
 

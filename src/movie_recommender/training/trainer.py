@@ -34,11 +34,19 @@ _BOUND = 30.0
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch ended with; `loss` is the mean weighted cross-entropy a target."""
+    """What an epoch ended with.
+
+    Attributes:
+        number: from 1.
+        loss: mean weighted cross-entropy a target.
+        learning_rate: of its last step.
+        again: it was trained by an earlier call, and the model has learned more since.
+    """
 
     number: int
     loss: float
     learning_rate: float
+    again: bool = field(default=False, compare=False)
 
 
 @dataclass
@@ -100,7 +108,7 @@ def _resume(state: _State, path: Path) -> None:
     except checkpoint.DamagedError as error:
         logger.warning("starting over: the checkpoint %s is damaged: %s", path, error)
         return
-    state.epochs = [Epoch(*each) for each in fields]
+    state.epochs = [Epoch(number, loss, rate, again=True) for number, loss, rate in fields]
     logger.info("resumed after epoch=%s from=%s", len(fields), path)
 
 

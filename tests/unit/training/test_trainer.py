@@ -91,6 +91,7 @@ def test_a_killed_training_ends_as_one_never_interrupted(
     epochs: list[Epoch] = []
     resumed = weights(fit(dataset, CONFIG, on_epoch=epochs.append, save=save).model)
     assert epochs == whole
+    assert [epoch.again for epoch in epochs] == [epoch.number <= killed_in for epoch in epochs]
     assert all(torch.equal(resumed[name], expected[name]) for name in expected)
     assert [path.name for path in save.parent.iterdir()] == ["state.safetensors"]
 
