@@ -175,6 +175,60 @@ def test_same_snapshot_same_seed_same_weights(published: Settings, tmp_path) -> 
     assert first == second
 
 
+def test_next_weeks_training_also_goes_on_from_this_weeks_model(model_settings: Settings) -> None:
+    fill(model_settings, likes())
+    week_ago = SUNDAY - 7 * DAY
+    features.run(model_settings, as_of=week_ago)
+    first = training.run(model_settings, as_of=week_ago, run_date=week_ago.date())
+    assert first.start == "cold"
+    assert not [name for name in first.metrics if name.startswith("validation_warm")]
+
+    features.run(model_settings, as_of=SUNDAY)
+    second = train(model_settings)
+    cold, warm, best = (
+        second.metrics[f"validation_{start}full_ndcg_at_10"] for start in ("cold_", "warm_", "")
+    )
+    assert best == max(cold, warm)
+    assert second.start == ("warm" if warm > cold else "cold")
+    assert Registry(model_settings).get(second.version).tags["start"] == second.start
+    curve = Registry(model_settings).metric_history(second.run_id, "warm_loss")
+    assert [epoch for epoch, _ in curve] == [1, 2]  # 30 % of eight
+
+
+def test_a_killed_training_goes_on_where_it_was(
+    published: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    undisturbed = train(published, force=True, request_id="undisturbed").version
+    log_metrics = Registry.log_metrics
+
+    def killed(self: Registry, run_id: str, metrics: dict[str, float], **of: int) -> None:
+        if "final_loss" in metrics and of["step"] == 5:
+            raise KeyboardInterrupt
+        log_metrics(self, run_id, metrics, **of)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Registry, "log_metrics", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(published, force=True, request_id="killed")
+    saves = Path(published.feature_store_path).parent / "training"
+    assert {path.name for path in saves.glob("*/*")} == {"cold.safetensors", "final.safetensors"}
+
+    caplog.set_level("INFO")
+    resumed = train(published, force=True, request_id="killed").version
+    assert resumed == undisturbed + 1
+    assert "resumed after epoch=5" in caplog.text
+    assert not saves.exists()
+    client = Registry(published)
+    first, second = (
+        client.download(version, tmp_path / str(version))[1].files
+        for version in (undisturbed, resumed)
+    )
+    assert first == second
+
+
 def test_shuffled_labels_do_not_pass(model_settings: Settings) -> None:
     fill(model_settings, likes(shuffled=True))
     features.run(model_settings, as_of=SUNDAY)
