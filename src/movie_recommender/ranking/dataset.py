@@ -1,7 +1,7 @@
 """Ids to rows: the sparse matrices that training and evaluation work on."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,9 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
 from movie_recommender.errors import InputDataError
+
+_MICROSECOND = timedelta(microseconds=1)
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,19 @@ class Dataset:
     def movie_ids(self) -> npt.NDArray[np.int64]:
         """(I,) ids by movie row, ascending."""
         return _ids(self.movies, "movie_id")
+
+    def ages_days(self) -> npt.NDArray[np.float64]:
+        """(P,) days, above 0, from each positive to `until`, in the order of `positives.indices`.
+
+        Raises:
+            ValueError: the data set has no times.
+        """
+        if self.times is None:
+            message = "dataset.times is None: without times nothing is recent"
+            raise ValueError(message)
+        since = self.until - datetime(1970, 1, 1, tzinfo=UTC)
+        ages: npt.NDArray[np.float64] = (since // _MICROSECOND - self.times) / _DAY_US
+        return ages
 
     @classmethod
     def before(

@@ -1,7 +1,5 @@
 """What is liked lately: the popularity that forgets."""
 
-from datetime import UTC, datetime
-
 import numpy as np
 
 from movie_recommender.ranking.dataset import Dataset
@@ -10,8 +8,6 @@ from movie_recommender.ranking.scorer import Floats, Rows
 HALF_LIFE_DAYS = 365.0
 """The best full-catalogue NDCG@10 on ml-latest-small's validation window, of 1 to 1,500 days; on
 the default world's, which has a month of history, all from 4 days on are alike within 1 %."""
-
-_DAY_US = 86_400_000_000
 
 
 class RecentPopularity:
@@ -31,22 +27,11 @@ class RecentPopularity:
     """
 
     def __init__(self, dataset: Dataset, *, half_life_days: float = HALF_LIFE_DAYS) -> None:
-        if dataset.times is None:
-            message = "dataset.times is None: without times nothing is recent"
-            raise ValueError(message)
         n_movies = dataset.movies.num_rows
-        ages = (_microseconds(dataset.until) - dataset.times) / _DAY_US  # (P,) days, above 0
-        counts = np.bincount(
-            dataset.positives.indices, np.exp2(-ages / half_life_days), minlength=n_movies
-        )
+        weights = np.exp2(-dataset.ages_days() / half_life_days)  # (P,)
+        counts = np.bincount(dataset.positives.indices, weights, minlength=n_movies)
         self._counts: Floats = counts.astype(np.float32)  # (I,)
 
     def scores(self, user_rows: Rows) -> Floats:
         """(B, I) float32 decayed count of each movie's positives."""
         return np.broadcast_to(self._counts, (len(user_rows), self._counts.size))
-
-
-def _microseconds(instant: datetime) -> int:
-    """Since 1970, exactly."""
-    since = instant - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -16,8 +16,6 @@ from movie_recommender.training.config import TrainingConfig
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
-_DAY_US = 86_400_000_000
-
 
 @dataclass(frozen=True)
 class Block:
@@ -32,7 +30,7 @@ class Block:
             (C,) float32, or 1.
         column_known: (C,) float32; 0 where the movie counts as new, without id vector and bias.
         input_place: (n,) columns of the inputs, user after user.
-        input_start: (B,) where each user's inputs begin.
+        n_inputs: (B,) inputs of each user.
         input_weight: (n,) float32, see `recency_weights`.
         target_user: (m,) places in `users`.
         target_place: (m,) columns.
@@ -45,17 +43,21 @@ class Block:
     scale: Floats | float
     column_known: Floats
     input_place: Ints
-    input_start: Ints
+    n_inputs: Ints
     input_weight: Floats
     target_user: Ints
     target_place: Ints
     target_weight: Floats
 
     @property
+    def input_start(self) -> Ints:
+        """(B,) where each user's inputs begin."""
+        return np.cumsum(self.n_inputs) - self.n_inputs
+
+    @property
     def input_user(self) -> Ints:
         """(n,) places in `users`."""
-        ends = np.append(self.input_start[1:], len(self.input_place))
-        return np.repeat(np.arange(len(self.users)), ends - self.input_start)
+        return np.repeat(np.arange(len(self.users)), self.n_inputs)
 
 
 class Histories:
@@ -89,18 +91,17 @@ class Histories:
         """Blocks in an epoch."""
         return -(-len(self.active) // self.block_size)
 
-    def blocks(self, rng: np.random.Generator, *, n_columns: int) -> Iterator[Block]:
+    def blocks(self, rng: np.random.Generator) -> Iterator[Block]:
         """All users with a positive, once each, in a random order.
 
         Args:
             rng: source of the order, of what is input, and of the columns.
-            n_columns: of more movies so many are drawn for each block.
         """
         order = rng.permutation(self.active)
         for start in range(0, len(order), self.block_size):
-            yield self._block(order[start : start + self.block_size], rng, n_columns)
+            yield self._block(order[start : start + self.block_size], rng)
 
-    def _block(self, users: Ints, rng: np.random.Generator, n_columns: int) -> Block:
+    def _block(self, users: Ints, rng: np.random.Generator) -> Block:
         config = self._config
         counts = self._start[users + 1] - self._start[users]
         owner = np.repeat(np.arange(len(users)), counts)  # (p,)
@@ -109,12 +110,11 @@ class Histories:
         movies = self._movies[place].astype(np.int64)
         share = np.where(rng.random(len(users)) < config.new_share, 0.0, config.input_share)
         is_input = rng.random(len(owner)) < share[owner]  # (p,)
-        given = np.bincount(owner[is_input], minlength=len(users))  # (B,)
+        n_inputs = np.bincount(owner[is_input], minlength=len(users))  # (B,)
         known = (rng.random(len(users)) >= config.id_dropout) & (share > 0.0)
-        columns, scale = self._columns(movies, rng, n_columns)
+        columns, scale = self._columns(movies, rng)
         n_scored = self._n_movies if columns is None else len(columns)
         at = movies if columns is None else np.searchsorted(columns, movies)
-        weight = self._weight[place]
         return Block(
             users=users,
             known=known[:, None].astype(np.float32),
@@ -122,17 +122,18 @@ class Histories:
             scale=scale,
             column_known=_mostly_one(rng, n_scored, config.new_movie_share),
             input_place=at[is_input],
-            input_start=np.cumsum(given) - given,
-            input_weight=recency_weights(given, self._recency),
+            n_inputs=n_inputs,
+            input_weight=recency_weights(n_inputs, self._recency),
             target_user=owner[~is_input],
             target_place=at[~is_input],
-            target_weight=weight[~is_input],
+            target_weight=self._weight[place[~is_input]],
         )
 
     def _columns(
-        self, positives: Ints, rng: np.random.Generator, drawn: int
+        self, positives: Ints, rng: np.random.Generator
     ) -> tuple[Ints | None, Floats | float]:
         """All movies, or the block's positives and a shared sample that stands for the rest."""
+        drawn = self._config.columns
         if self._n_movies <= drawn:
             return None, 1.0
         sample = rng.choice(self._n_movies, drawn, replace=False, shuffle=False)
@@ -153,7 +154,7 @@ def target_weights(dataset: Dataset, config: TrainingConfig) -> Floats:
     """
     if dataset.times is None or dataset.positives.nnz == 0:
         return np.ones(dataset.positives.nnz, np.float32)
-    newest = dataset.times.max()
-    age = (newest - dataset.times) / _DAY_US  # days
-    weights = np.exp2(-age / config.target_half_life_days)
+    ages = dataset.ages_days()
+    # From the newest on: only ratios matter, and far from `until` all would round to nothing.
+    weights = np.exp2(-(ages - ages.min()) / config.target_half_life_days)
     return np.asarray(weights / weights.mean(), np.float32)

@@ -47,12 +47,11 @@ def fit(
     dataset: Dataset,
     config: TrainingConfig,
     *,
-    earlier: Earlier | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     save: Path | None = None,
 ) -> Fitted:
-    """Train a model on all of `dataset`; arguments and errors as of `begin` and `trainer.train`."""
-    fitted = begin(dataset, config, earlier=earlier)
+    """Train a new model on all of `dataset`; arguments and errors as of `trainer.train`."""
+    fitted = begin(dataset, config)
     train(fitted.model, dataset, fitted.config, on_epoch=on_epoch, save=save)
     return fitted
 

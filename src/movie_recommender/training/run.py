@@ -91,7 +91,9 @@ def run(
         if existing is not None:
             return _handed_on(existing, f"already trained on snapshot {store.snapshot.id}")
         reason = "forced" if force else "Sunday" if candidate else "no model yet"
-        return _train(settings, registry, store, config, as_of=as_of, key=key, reason=reason)
+        return _train(
+            settings, registry, store, config, candidate, as_of=as_of, key=key, reason=reason
+        )
 
 
 def _handed_on(version: ModelVersion, reason: str) -> TrainResult:
@@ -116,6 +118,7 @@ def _train(
     registry: Registry,
     store: FeatureStore,
     config: TrainingConfig,
+    candidate: ModelVersion | None,
     *,
     as_of: datetime,
     key: str,
@@ -143,7 +146,7 @@ def _train(
         "learned_from_before": test.start.isoformat(),
         "validated_from": validation.window.start.isoformat(),
     }
-    earlier = _earlier(registry, config, validation.window)
+    earlier = _earlier(registry, candidate, config, validation.window)
     starts = {COLD: None} if earlier is None else {COLD: None, WARM: earlier}
     saves = Path(settings.feature_store_path).parent / "training"
     run_id = registry.start_run(f"train {as_of:%Y-%m-%d}", params=params, tags=tags)
@@ -170,10 +173,12 @@ def _train(
 
 
 def _earlier(
-    registry: Registry, config: TrainingConfig, validation: protocol.Window
+    registry: Registry,
+    candidate: ModelVersion | None,
+    config: TrainingConfig,
+    validation: protocol.Window,
 ) -> Earlier | None:
-    """The newest model that saw nothing of the validation window and has the same sizes."""
-    candidate = registry.newest_candidate()
+    """`candidate`, if it saw nothing of the validation window and has the same sizes."""
     if candidate is None:
         return None
     try:

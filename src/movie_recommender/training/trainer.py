@@ -116,16 +116,14 @@ def _optimisers(
     model: NeuMF, histories: Histories, config: TrainingConfig
 ) -> list[torch.optim.Optimizer]:
     """Adam (Kingma, Ba 2015); of the users' id vectors only those of the block move."""
-    users, movies = model.user_embedding, model.movie_embedding
-    named = dict(model.named_parameters())
-    tower = [weight for name, weight in named.items() if name.startswith("mlp_")]
-    others = [weight for weight in named.values() if weight is not users and weight is not movies]
-    rest = [weight for weight in others if all(weight is not each for each in tower)]
+    rest = dict(model.named_parameters())
+    users, movies = rest.pop("user_embedding"), rest.pop("movie_embedding")
+    tower = [rest.pop(name) for name in list(rest) if name.startswith("mlp_")]
     # The loss of a step is a mean over users, the prior one of the sum over all of them.
     decay = config.movie_l2 / max(1, len(histories.active))
     groups: list[dict[str, Any]] = [
         {"params": [movies], "weight_decay": decay},
-        {"params": rest},
+        {"params": list(rest.values())},
         {"params": tower, "times": config.mlp_rate},
     ]
     return [
@@ -138,8 +136,7 @@ def _epoch(state: _State, histories: Histories, config: TrainingConfig, number: 
     steps = histories.steps_per_epoch
     mlp = number > config.epochs - config.mlp_epochs
     loss = targets = rate = 0.0
-    blocks = histories.blocks(state.rng, n_columns=config.columns)
-    for step, block in enumerate(blocks, start=(number - 1) * steps):
+    for step, block in enumerate(histories.blocks(state.rng), start=(number - 1) * steps):
         rate = config.learning_rate * _rate(step, config.epochs * steps, config.warmup)
         for optimiser in state.optimisers:
             for group in optimiser.param_groups:
@@ -185,9 +182,9 @@ def _backward(state: _State, block: Block, config: TrainingConfig, *, mlp: bool)
         mode="sum",
         per_sample_weights=torch.from_numpy(block.input_weight),
     )  # (B, d)
-    n_past = torch.from_numpy(np.bincount(block.input_user, minlength=len(rows))).float()
+    n_past = torch.from_numpy(block.n_inputs).float()[:, None]
     known = torch.from_numpy(block.known)
-    users = model.users(rows, past, n_past[:, None], known=known)  # (B, d)
+    users = model.users(rows, past, n_past, known=known)  # (B, d)
     kept = state.rng.random(users.shape, np.float32) >= config.dropout
     users = users * torch.from_numpy(kept).float().div_(1.0 - config.dropout)
     logits = model(users, movies, bias, mlp=mlp)  # (B, C)

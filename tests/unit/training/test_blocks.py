@@ -26,11 +26,8 @@ def dataset() -> Dataset:
     return Dataset.before(END, frame_table(rows), users=users, movies=movies)
 
 
-def blocks(
-    dataset: Dataset, config: TrainingConfig, *, seed: int = 0, n_columns: int = 1000
-) -> list[Block]:
-    rng = np.random.default_rng(seed)
-    return list(Histories(dataset, config).blocks(rng, n_columns=n_columns))
+def blocks(dataset: Dataset, config: TrainingConfig, *, seed: int = 0) -> list[Block]:
+    return list(Histories(dataset, config).blocks(np.random.default_rng(seed)))
 
 
 def test_an_epoch_has_every_user_with_a_positive_once(dataset: Dataset) -> None:
@@ -88,7 +85,7 @@ def test_unknown_times_weigh_alike(dataset: Dataset) -> None:
 
 
 def test_of_a_large_catalogue_a_sample_stands_for_all(dataset: Dataset) -> None:
-    for block in blocks(dataset, CONFIG, n_columns=10):
+    for block in blocks(dataset, replace(CONFIG, columns=10)):
         assert block.columns is not None
         assert np.all(np.diff(block.columns) > 0)
         scale = np.asarray(block.scale)

@@ -34,8 +34,8 @@ def dataset() -> Dataset:
 
 @pytest.mark.parametrize("n_columns", [10, 1000])
 def test_the_gradient_is_that_of_the_loss(dataset: Dataset, n_columns: int) -> None:
-    histories = Histories(dataset, CONFIG)
-    block = next(histories.blocks(np.random.default_rng(1), n_columns=n_columns))
+    histories = Histories(dataset, replace(CONFIG, columns=n_columns))
+    block = next(histories.blocks(np.random.default_rng(1)))
     width = dataset.positives.shape[1] if block.columns is None else len(block.columns)
     logits = torch.randn(len(block.users), width, generator=torch.Generator().manual_seed(0))
     target, weight = torch.zeros_like(logits), torch.zeros_like(logits)
@@ -57,10 +57,10 @@ def test_a_sample_of_movies_keeps_the_losss_expectation(dataset: Dataset) -> Non
     logits = torch.randn(60, movies, generator=torch.Generator().manual_seed(0))
 
     def mean(n_columns: int) -> float:
-        histories = Histories(dataset, replace(CONFIG, input_share=0.0))
+        histories = Histories(dataset, replace(CONFIG, columns=n_columns, input_share=0.0))
         losses = []
         for seed in range(300):
-            block = next(histories.blocks(np.random.default_rng(seed), n_columns=n_columns))
+            block = next(histories.blocks(np.random.default_rng(seed)))
             columns = slice(None) if block.columns is None else block.columns
             losses.append(cross_entropy(logits[block.users][:, columns], block, 0.5)[0])
         return float(np.mean(losses))
