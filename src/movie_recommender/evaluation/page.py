@@ -2,11 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
-
-from jinja2 import Environment, StrictUndefined, Template
 
 from movie_recommender.evaluation.bootstrap import Estimate
 from movie_recommender.evaluation.contest import LEADING
@@ -15,6 +11,7 @@ from movie_recommender.evaluation.report import METRICS
 from movie_recommender.evaluation.result import EvaluationResult
 from movie_recommender.features.drift import SOME, STRONG, Measure, limit_of
 from movie_recommender.features.profiles import GENRES
+from movie_recommender.pages import template
 
 LOWER_IS_BETTER = frozenset({"calibration_at_10"})
 NOT_A_MERIT = frozenset({"novelty_at_10", "diversity_at_10"})
@@ -46,7 +43,7 @@ def render(result: EvaluationResult, facts: Facts) -> str:
     Every value in it is escaped. The same arguments give the same page.
     """
     metrics = [name for name in METRICS if any(name in of for of in facts.models.values())]
-    return _template().render(
+    return template(__package__, "page.html", number=_number).render(
         result=result,
         facts=facts,
         state=_state(result),
@@ -61,17 +58,6 @@ def render(result: EvaluationResult, facts: Facts) -> str:
         width=_WIDTH,
         height=_HEIGHT,
     )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["percent"] = lambda share: f"{share:.1%}"
-    environment.filters["number"] = _number
-    text = (files(__package__) / "page.html").read_text(encoding="utf-8")
-    return environment.from_string(text)
 
 
 def _number(value: float | None) -> str:

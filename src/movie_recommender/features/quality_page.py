@@ -2,14 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
-
-from jinja2 import Environment, StrictUndefined, Template
 
 from movie_recommender.features.drift import SOME, STRONG, Drift, limit_of
 from movie_recommender.features.findings import Finding, broken
 from movie_recommender.features.profiles import GENRES, WINDOW
+from movie_recommender.pages import template
 
 
 def render(
@@ -33,7 +30,7 @@ def render(
         reference_id: snapshot that the drift is measured from; None: there is none.
     """
     failed, warned = broken(findings, "fail"), broken(findings, "warn")
-    return _template().render(
+    return template(__package__, "quality_page.html").render(
         snapshot_id=snapshot_id,
         as_of=as_of.astimezone(UTC).isoformat(timespec="seconds"),
         reference_id=reference_id,
@@ -49,16 +46,6 @@ def render(
             for measure in ("PSI", "Jensen-Shannon distance")
         },
     )
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["percent"] = lambda share: f"{share:.1%}"
-    text = (files(__package__) / "quality_page.html").read_text(encoding="utf-8")
-    return environment.from_string(text)
 
 
 def _verdict(n_failed: int, n_warned: int) -> str:
