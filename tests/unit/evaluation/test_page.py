@@ -12,7 +12,7 @@ from movie_recommender.evaluation.examples import Example, Movie
 from movie_recommender.evaluation.facts import Facts, GenreShare
 from movie_recommender.evaluation.page import render
 from movie_recommender.evaluation.result import EvaluationResult
-from tests.unit.features.test_quality_page import Page
+from tests.unit.html_page import Page, assert_needs_nothing_else
 
 REASON = {
     "rule": "ndcg_at_10", "value": 0.61, "threshold": 0.5, "passed": True, "low": 0.6,
@@ -185,14 +185,7 @@ def test_every_value_is_escaped() -> None:
 
 
 def test_the_page_needs_nothing_else() -> None:
-    html = render(result(REASON), FACTS)
-    found = Page(html)
-    loading = {"src", "href", "srcset", "data", "xlink:href"}
-    assert not [tag for tag, attributes in found.elements if loading & attributes.keys()]
-    assert not {"script", "link", "iframe", "object", "embed"} & {tag for tag, _ in found.elements}
-    assert "url(" not in html
-    assert "@import" not in html
-    assert "prefers-color-scheme: dark" in html
+    assert_needs_nothing_else(render(result(REASON), FACTS))
 
 
 def test_tables_and_plots_can_be_read_aloud() -> None:
