@@ -49,9 +49,12 @@ def frame_table(rows: list[tuple[int, int, float, int]]) -> pa.Table:
 
 
 def checkerboard(
-    n_users: int = 60, n_movies: int = 40, *, n_liked: int = 16
+    n_users: int = 60, n_movies: int = 40, *, n_liked: int = 16, n_unliked: int = 0
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Even users like even movies, odd users odd ones; the last three likes are new (frame, …)."""
+    """Even users like even movies, odd users odd ones; the last three likes are new (frame, …).
+
+    The first `n_unliked` movies of the other side each user met, too.
+    """
     rng = np.random.default_rng(5)
     rows = []
     for user in range(n_users):
@@ -59,4 +62,5 @@ def checkerboard(
         for position, movie in enumerate(side):
             age = 1.0 if position >= n_liked - 3 else 10.0 + position
             rows.append((user, int(movie), age, 1))
+        rows += [(user, 2 * place + 1 - user % 2, 10.0, 0) for place in range(n_unliked)]
     return frame_table(rows), users_table(n_users), movies_table(n_movies)

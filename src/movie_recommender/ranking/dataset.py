@@ -60,6 +60,17 @@ class Dataset:
         ages: npt.NDArray[np.float64] = (since // _MICROSECOND - self.times) / _DAY_US
         return ages
 
+    @property
+    def unliked(self) -> csr_array:
+        """(U, I) float32, 1 where the user met the movie before `until` and has no positive.
+
+        Whoever opened, watched or rated a movie chose it: that says much about his taste, too.
+        """
+        unliked = csr_array(self.seen - self.positives)
+        unliked.eliminate_zeros()
+        unliked.sort_indices()
+        return unliked
+
     @classmethod
     def before(
         cls, until: datetime, frame: pa.Table, *, users: pa.Table, movies: pa.Table

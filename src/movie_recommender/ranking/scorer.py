@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file
+from scipy.sparse import csr_array
 
 from movie_recommender.ranking.dataset import Dataset, rows_of
 from movie_recommender.ranking.encoding import Encoding
-from movie_recommender.ranking.history import Recency, history_matrix
+from movie_recommender.ranking.history import ALL_ALIKE, Recency, history_matrix
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -53,7 +54,7 @@ class NeuMF:
 
     Args:
         bundle: directory whose manifest was checked (`registry.read_manifest`).
-        dataset: whom and what to score; its positives are the users' histories.
+        dataset: whom and what to score; it knows the users' histories and what else they met.
     """
 
     def __init__(self, bundle: Path, dataset: Dataset) -> None:
@@ -80,27 +81,39 @@ class NeuMF:
             + encoding.encode_users(dataset.users) @ weights["user_features"]
         )
         recency = Recency(*weights["history_recency"].tolist())
-        history = history_matrix(dataset.positives, dataset.times, recency)
-        n_past = np.diff(dataset.positives.indptr)[:, None].astype(np.float32)
-        users += np.log1p(n_past) * weights["user_activity"]
-        self._users: Floats = users + history @ self._movies  # (U, d)
-        self._movie_half: Floats = self._movies @ weights["mlp_movie"]  # (I, h1)
+        liked = history_matrix(dataset.positives, dataset.times, recency)
+        users += liked @ self._movies + _log_count(liked) * weights["user_activity"]
+        unliked = history_matrix(dataset.unliked, None, ALL_ALIKE)
+        users += unliked @ self._movies * weights["unliked_scale"]
+        users += _log_count(unliked) * weights["unliked_activity"]
+        self._users: Floats = users  # (U, d)
+        popularity = self._bias[:, None] * weights["mlp_popularity"]
+        self._movie_half: Floats = self._movies @ weights["mlp_movie"] + popularity  # (I, h1)
 
     def scores(self, user_rows: Rows) -> Floats:
         """(B, I) float32 log odds of a positive."""
         users = self._users[user_rows]  # (B, d)
-        scores = (users * self._weights["gmf_out"]) @ self._movies.T + self._bias  # (B, I)
+        scores = (users * self._weights["gmf_out"]) @ self._movies.T  # (B, I)
         step = max(1, _MLP_CELLS // max(1, len(self._bias)))
         for start in range(0, len(users), step):
-            scores[start : start + step] += self._mlp(users[start : start + step])
-        return np.asarray(scores, np.float32)
+            part = slice(start, start + step)
+            scores[part] += self._mlp(users[part], scores[part])
+        return np.asarray(scores + self._bias, np.float32)
 
-    def _mlp(self, users: Floats) -> Floats:
+    def _mlp(self, users: Floats, gmf: Floats) -> Floats:
         """(b, I): the MLP tower, its first layer split into a user and a movie half."""
         w = self._weights
         user_half = users @ w["mlp_user"] + w["mlp_bias"]  # (b, h1)
-        hidden = user_half[:, None, :] + self._movie_half[None]  # (b, I, h1)
-        np.maximum(hidden, 0.0, out=hidden)
-        hidden = hidden @ w["mlp_hidden"] + w["mlp_hidden_bias"]  # (b, I, h2)
-        np.maximum(hidden, 0.0, out=hidden)
-        return np.asarray(hidden @ w["mlp_out"], np.float32)  # (b, I)
+        first = user_half.T[:, :, None] + self._movie_half.T[:, None, :]  # (h1, b, I)
+        first += gmf * w["mlp_gmf"][:, None, None]
+        np.maximum(first, 0.0, out=first)
+        second = w["mlp_hidden"].T @ first.reshape(len(first), -1)  # (h2, b * I)
+        second += w["mlp_hidden_bias"][:, None]
+        np.maximum(second, 0.0, out=second)
+        return np.asarray((w["mlp_out"] @ second).reshape(gmf.shape), np.float32)
+
+
+def _log_count(history: csr_array) -> Floats:
+    """(U, 1) of log(1 + movies)."""
+    counts: Floats = np.diff(history.indptr)[:, None].astype(np.float32)
+    return np.log1p(counts)

@@ -12,7 +12,7 @@ from typing import Any
 
 from movie_recommender.errors import RegistryError
 
-FORMAT = 2
+FORMAT = 3
 """Version of the bundle's layout; a reader refuses any other."""
 
 MANIFEST = "manifest.json"

@@ -10,11 +10,36 @@ import numpy as np
 import numpy.typing as npt
 
 from movie_recommender.ranking import Dataset
-from movie_recommender.ranking.history import ALL_ALIKE, oldest_first, recency_weights
+from movie_recommender.ranking.history import ALL_ALIKE, Recency, oldest_first, recency_weights
 from movie_recommender.training.config import TrainingConfig
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Bags:
+    """Movies of each of B users, whose vectors are summed.
+
+    Attributes:
+        place: (n,) columns, user after user.
+        count: (B,) movies of each user.
+        weight: (n,) float32, see `recency_weights`.
+    """
+
+    place: Ints
+    count: Ints
+    weight: Floats
+
+    @property
+    def start(self) -> Ints:
+        """(B,) where each user's movies begin."""
+        return np.cumsum(self.count) - self.count
+
+    @property
+    def user(self) -> Ints:
+        """(n,) places in the block's users."""
+        return np.repeat(np.arange(len(self.count)), self.count)
 
 
 @dataclass(frozen=True)
@@ -26,12 +51,11 @@ class Block:
         known: (B, 1) float32; 0 where the user counts as new, without an id vector.
         columns: (C,) ascending movie rows that are scored; None: all of them.
         scale: weight of a column's unobserved cells: 1 where all movies are scored, else the
-            movies a drawn column stands for, and 0 for a column that is there as a positive only.
+            movies a drawn column stands for, and 0 for a column that is there as somebody's only.
             (C,) float32, or 1.
         column_known: (C,) float32; 0 where the movie counts as new, without id vector and bias.
-        input_place: (n,) columns of the inputs, user after user.
-        n_inputs: (B,) inputs of each user.
-        input_weight: (n,) float32, see `recency_weights`.
+        inputs: the part of the positives that is given.
+        unliked: what the users met without a positive.
         target_user: (m,) places in `users`.
         target_place: (m,) columns.
         target_weight: (m,) float32.
@@ -42,29 +66,18 @@ class Block:
     columns: Ints | None
     scale: Floats | float
     column_known: Floats
-    input_place: Ints
-    n_inputs: Ints
-    input_weight: Floats
+    inputs: Bags
+    unliked: Bags
     target_user: Ints
     target_place: Ints
     target_weight: Floats
 
-    @property
-    def input_start(self) -> Ints:
-        """(B,) where each user's inputs begin."""
-        return np.cumsum(self.n_inputs) - self.n_inputs
-
-    @property
-    def input_user(self) -> Ints:
-        """(n,) places in `users`."""
-        return np.repeat(np.arange(len(self.users)), self.n_inputs)
-
 
 class Histories:
-    """Each user's positives, oldest first, dealt into blocks.
+    """Each user's positives, oldest first, and what he met beside them, dealt into blocks.
 
     Args:
-        dataset: positives and, where they are known, their times.
+        dataset: who met what, and, where they are known, the positives' times.
         config: sizes, shares and half-lives.
     """
 
@@ -75,6 +88,9 @@ class Histories:
         self._movies: npt.NDArray[np.int32] = positives.indices[order]
         self._weight = target_weights(dataset, config)[order]
         self._recency = ALL_ALIKE if times is None else config.recency
+        unliked = dataset.unliked
+        self._unliked_start = unliked.indptr.astype(np.int64)
+        self._unliked: npt.NDArray[np.int32] = unliked.indices
         self._n_movies = positives.shape[1]
         self._config = config
         self.active: Ints = np.flatnonzero(np.diff(self._start))
@@ -103,44 +119,60 @@ class Histories:
 
     def _block(self, users: Ints, rng: np.random.Generator) -> Block:
         config = self._config
-        counts = self._start[users + 1] - self._start[users]
-        owner = np.repeat(np.arange(len(users)), counts)  # (p,)
-        within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-        place = self._start[users][owner] + within  # (p,)
+        owner, place = _rows(self._start, users)  # (p,)
         movies = self._movies[place].astype(np.int64)
         share = np.where(rng.random(len(users)) < config.new_share, 0.0, config.input_share)
         is_input = rng.random(len(owner)) < share[owner]  # (p,)
-        n_inputs = np.bincount(owner[is_input], minlength=len(users))  # (B,)
         known = (rng.random(len(users)) >= config.id_dropout) & (share > 0.0)
-        columns, scale = self._columns(movies, rng)
+        of_unliked, unliked_place = _rows(self._unliked_start, users)
+        given = share[of_unliked] > 0.0
+        of_unliked = of_unliked[given]
+        unliked = self._unliked[unliked_place[given]].astype(np.int64)
+        columns, scale = self._columns(np.concatenate([movies, unliked]), rng)
         n_scored = self._n_movies if columns is None else len(columns)
-        at = movies if columns is None else np.searchsorted(columns, movies)
+        if columns is not None:
+            movies, unliked = np.searchsorted(columns, movies), np.searchsorted(columns, unliked)
         return Block(
             users=users,
             known=known[:, None].astype(np.float32),
             columns=columns,
             scale=scale,
             column_known=_mostly_one(rng, n_scored, config.new_movie_share),
-            input_place=at[is_input],
-            n_inputs=n_inputs,
-            input_weight=recency_weights(n_inputs, self._recency),
+            inputs=_bags(movies[is_input], owner[is_input], len(users), self._recency),
+            unliked=_bags(unliked, of_unliked, len(users), ALL_ALIKE),
             target_user=owner[~is_input],
-            target_place=at[~is_input],
+            target_place=movies[~is_input],
             target_weight=self._weight[place[~is_input]],
         )
 
-    def _columns(
-        self, positives: Ints, rng: np.random.Generator
-    ) -> tuple[Ints | None, Floats | float]:
-        """All movies, or the block's positives and a shared sample that stands for the rest."""
+    def _columns(self, met: Ints, rng: np.random.Generator) -> tuple[Ints | None, Floats | float]:
+        """All movies, or those the block met and a shared sample that stands for the rest."""
         drawn = self._config.columns
         if self._n_movies <= drawn:
             return None, 1.0
         sample = rng.choice(self._n_movies, drawn, replace=False, shuffle=False)
-        columns = np.union1d(sample, positives)
+        columns = np.union1d(sample, met)
         scale = np.zeros(len(columns), np.float32)
         scale[np.searchsorted(columns, sample)] = self._n_movies / drawn
         return columns, scale
+
+
+def _rows(start: Ints, users: Ints) -> tuple[Ints, Ints]:
+    """(p,) each entry's place in `users`, and its place in the matrix whose rows begin at `start`.
+
+    Args:
+        start: (U + 1,) a sparse matrix's row pointers.
+        users: (B,) rows.
+    """
+    counts = start[users + 1] - start[users]
+    owner = np.repeat(np.arange(len(users)), counts)
+    within = np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]
+    return owner, start[users][owner] + within
+
+
+def _bags(place: Ints, owner: Ints, n_users: int, recency: Recency) -> Bags:
+    count = np.bincount(owner, minlength=n_users)
+    return Bags(place, count, recency_weights(count, recency))
 
 
 def _mostly_one(rng: np.random.Generator, size: int, zeros: float) -> Floats:

@@ -28,9 +28,9 @@ class TrainingConfig:
     dim: int = 0
     """Dimensions of the id vectors; 0: as the data bear, see `within`."""
     epochs: int = 28
-    mlp_epochs: int = 2
-    """The MLP tower joins for the last epochs: one costs as much as five without it, ..."""
-    mlp_rate: float = 20.0
+    mlp_epochs: int = 4
+    """The MLP tower joins for the last epochs: one costs as much as four without it, ..."""
+    mlp_rate: float = 4.0
     """... and it learns so many times faster than the rest, whose rate is near zero by then."""
     block: int = 128
     """Users scored at once, at most, ..."""
@@ -96,7 +96,7 @@ class TrainingConfig:
         )
 
     def within(self, positives: csr_array) -> "TrainingConfig":
-        """For these data: a `dim` of 0 becomes four dimensions for a user's mean positive.
+        """For these data: a `dim` of 0 becomes three dimensions for a user's mean positive.
 
         It is the nearest power of 2 from 32 to 128; sparser histories don't bear more. There are
         never more dimensions than movies.
@@ -105,7 +105,7 @@ class TrainingConfig:
             positives: (U, I).
         """
         users = max(1, np.count_nonzero(np.diff(positives.indptr)))
-        wanted = 4.0 * max(1, positives.nnz) / users
+        wanted = 3.0 * max(1, positives.nnz) / users
         borne = 2 ** round(min(max(math.log2(wanted), 5.0), 7.0))
         return replace(self, dim=min(self.dim or borne, positives.shape[1]))
 

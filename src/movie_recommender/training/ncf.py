@@ -1,8 +1,11 @@
 """NeuMF: neural collaborative filtering after He et al. 2017 (arXiv:1708.05031).
 
 Departures from the paper, each for a reason: a user's vector also holds the vectors of the movies
-in his history (SVD++, Koren 2008), and both sides hold their side features, so that whoever is
-new gets a score; one set of vectors feeds both towers; a whole row of movies is scored at once.
+he liked and of those he met without liking them (SVD++, Koren 2008), and both sides hold their side
+features, so that whoever is new gets a score; one set of vectors feeds both towers; the MLP tower
+is also given the GMF tower's product and the movie's bias, because it can't learn a product from
+two vectors (Rendle et al. 2020, arXiv:2005.09683), but well how much popularity counts beside it; a
+whole row of movies is scored at once.
 """
 
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-MLP_LAYERS = (16, 8)
+MLP_LAYERS = (8, 4)
 """Sizes of the MLP tower's two hidden layers (the paper's tower halves likewise)."""
 
 _MLP_USERS = 16
@@ -27,6 +30,19 @@ class Sizes:
     n_user_features: int
     n_movie_features: int
     dim: int
+
+
+@dataclass(frozen=True)
+class Past:
+    """What B users have met.
+
+    Attributes:
+        vectors: (B, d) weighted sum of the movies' vectors.
+        count: (B, 1) float32 movies in it.
+    """
+
+    vectors: Tensor
+    count: Tensor
 
 
 class NeuMF(nn.Module):
@@ -55,8 +71,12 @@ class NeuMF(nn.Module):
         self.movie_side_bias = nn.Parameter(torch.zeros(sizes.n_movie_features))
         self.bias = nn.Parameter(torch.zeros(()))
         self.gmf_out = nn.Parameter(torch.ones(sizes.dim))
+        self.unliked_scale = nn.Parameter(torch.zeros(sizes.dim))
+        self.unliked_activity = nn.Parameter(torch.zeros(sizes.dim))
         self.mlp_user = nn.Parameter(torch.zeros(sizes.dim, first))
         self.mlp_movie = nn.Parameter(torch.zeros(sizes.dim, first))
+        self.mlp_gmf = nn.Parameter(torch.zeros(first))
+        self.mlp_popularity = nn.Parameter(torch.zeros(first))
         self.mlp_bias = nn.Parameter(torch.zeros(first))
         self.mlp_hidden = nn.Parameter(torch.zeros(first, second))
         self.mlp_hidden_bias = nn.Parameter(torch.zeros(second))
@@ -71,8 +91,9 @@ class NeuMF(nn.Module):
         with torch.no_grad():
             for weight in (self.user_embedding, self.user_side, self.movie_side):
                 weight.normal_(0.0, 0.01, generator=generator)
-            for weight in (self.mlp_user, self.mlp_movie, self.mlp_hidden):
-                weight.normal_(0.0, weight.shape[0] ** -0.5, generator=generator)
+            self.mlp_hidden.normal_(0.0, MLP_LAYERS[0] ** -0.5, generator=generator)
+            for weight in (self.mlp_gmf, self.mlp_popularity):
+                weight.normal_(0.0, 0.5, generator=generator)
             self.movie_embedding.copy_(movie_vectors)
             self.bias.copy_(bias.mean())
             self.movie_bias.copy_(bias - bias.mean())
@@ -97,19 +118,22 @@ class NeuMF(nn.Module):
         vectors = ids + features @ self.movie_side  # (C, d)
         return vectors, bias + features @ self.movie_side_bias + self.bias
 
-    def users(self, rows: Tensor, past: Tensor, n_past: Tensor, *, known: Tensor) -> Tensor:
-        """(B, d) vectors: id plus side features and activity plus past.
+    def users(self, rows: Tensor, liked: Past, unliked: Past, *, known: Tensor) -> Tensor:
+        """(B, d) vectors: id plus side features plus both pasts, each with its activity.
 
         Args:
             rows: (B,) int64 user rows.
-            past: (B, d) weighted sum of the history's movie vectors.
-            n_past: (B, 1) float32 movies in it.
+            liked: the histories.
+            unliked: what was met beside them.
             known: (B, 1) float32, 0 where the id vector is left out (a user nobody knows yet).
         """
         # Only the block's rows get a gradient: 200,000 others would cost a step as much as all.
         ids = functional.embedding(rows, self.user_embedding, sparse=True) * known  # (B, d)
         side = self.user_features[rows] @ self.user_side  # (B, d)
-        return ids + side + torch.log1p(n_past) * self.user_activity + past
+        activity = torch.log1p(liked.count) * self.user_activity
+        unliked_activity = torch.log1p(unliked.count) * self.unliked_activity
+        met = unliked.vectors * self.unliked_scale + unliked_activity
+        return ids + side + activity + liked.vectors + met
 
     def forward(self, users: Tensor, movies: Tensor, bias: Tensor, *, mlp: bool = True) -> Tensor:
         """(B, C) log odds.
@@ -120,25 +144,20 @@ class NeuMF(nn.Module):
             bias: (C,) from `movies()`.
             mlp: whether the MLP tower takes part.
         """
-        logits = torch.addmm(bias, users * self.gmf_out, movies.T)  # (B, C), equation 9
-        if mlp:
-            blocks = torch.split(users, _MLP_USERS)
-            logits = logits + torch.cat([self._mlp(block, movies) for block in blocks])
-        return logits
+        gmf = (users * self.gmf_out) @ movies.T  # (B, C), equation 9
+        if not mlp:
+            return gmf + bias
+        parts = zip(torch.split(users, _MLP_USERS), torch.split(gmf, _MLP_USERS), strict=True)
+        return gmf + bias + torch.cat([self._mlp(part, movies, bias, own) for part, own in parts])
 
-    def _mlp(self, users: Tensor, movies: Tensor) -> Tensor:
-        """(B, C), equation 10; W1 [p; q] = W1u p + W1i q, so each half is computed once."""
+    def _mlp(self, users: Tensor, movies: Tensor, bias: Tensor, gmf: Tensor) -> Tensor:
+        """(B, C), equation 10; W1 [p; q] = W1u p + W1i q, so each half is computed once.
+
+        Hidden units come first in memory: the layer above is then one matrix product.
+        """
         user_half = users @ self.mlp_user + self.mlp_bias  # (B, h1)
-        movie_half = movies @ self.mlp_movie  # (C, h1)
-        hidden = (user_half[:, None, :] + movie_half[None]).relu_()  # (B, C, h1)
-        hidden = (hidden @ self.mlp_hidden + self.mlp_hidden_bias).relu_()  # (B, C, h2)
-        return hidden @ self.mlp_out  # (B, C)
-
-    def weights(self) -> dict[str, Tensor]:
-        """Everything that `ranking.scorer.NeuMF` needs, by the names it reads."""
-        names = {
-            "user_side": "user_features",
-            "movie_side": "movie_features",
-            "movie_side_bias": "movie_feature_bias",
-        }
-        return {names.get(k, k): v.detach().contiguous() for k, v in self.named_parameters()}
+        movie_half = movies @ self.mlp_movie + bias[:, None] * self.mlp_popularity  # (C, h1)
+        halves = user_half.T[:, :, None] + movie_half.T[:, None, :]  # (h1, B, C)
+        first = torch.addcmul(halves, gmf, self.mlp_gmf[:, None, None]).relu_().flatten(1)
+        second = torch.addmm(self.mlp_hidden_bias[:, None], self.mlp_hidden.T, first).relu_()
+        return (self.mlp_out @ second).view_as(gmf)

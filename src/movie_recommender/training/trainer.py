@@ -19,9 +19,9 @@ from torch.nn import functional
 from movie_recommender.errors import TrainingError
 from movie_recommender.ranking import Dataset
 from movie_recommender.training import checkpoint
-from movie_recommender.training.blocks import Block, Histories
+from movie_recommender.training.blocks import Bags, Block, Histories
 from movie_recommender.training.config import TrainingConfig
-from movie_recommender.training.ncf import NeuMF
+from movie_recommender.training.ncf import NeuMF, Past
 
 logger = logging.getLogger(__name__)
 
@@ -175,16 +175,9 @@ def _backward(state: _State, block: Block, config: TrainingConfig, *, mlp: bool)
     model, rows = state.model, torch.from_numpy(block.users)
     columns = None if block.columns is None else torch.from_numpy(block.columns)
     movies, bias = model.movies(columns, known=torch.from_numpy(block.column_known))
-    past = functional.embedding_bag(
-        torch.from_numpy(block.input_place),
-        movies,
-        torch.from_numpy(block.input_start),
-        mode="sum",
-        per_sample_weights=torch.from_numpy(block.input_weight),
-    )  # (B, d)
-    n_past = torch.from_numpy(block.n_inputs).float()[:, None]
+    liked, unliked = _past(block.inputs, movies), _past(block.unliked, movies)
     known = torch.from_numpy(block.known)
-    users = model.users(rows, past, n_past, known=known)  # (B, d)
+    users = model.users(rows, liked, unliked, known=known)  # (B, d)
     kept = state.rng.random(users.shape, np.float32) >= config.dropout
     users = users * torch.from_numpy(kept).float().div_(1.0 - config.dropout)
     logits = model(users, movies, bias, mlp=mlp)  # (B, C)
@@ -196,11 +189,22 @@ def _backward(state: _State, block: Block, config: TrainingConfig, *, mlp: bool)
     return loss
 
 
+def _past(bags: Bags, movies: Tensor) -> Past:
+    vectors = functional.embedding_bag(
+        torch.from_numpy(bags.place),
+        movies,
+        torch.from_numpy(bags.start),
+        mode="sum",
+        per_sample_weights=torch.from_numpy(bags.weight),
+    )  # (B, d)
+    return Past(vectors, torch.from_numpy(bags.count).float()[:, None])
+
+
 def cross_entropy(logits: Tensor, block: Block, unobserved: float) -> tuple[float, Tensor]:
     """Weighted binary cross-entropy (He et al. 2017, equation 7) over all cells of a block.
 
-    Inputs have no say: their answer was given away. A column that was drawn for others counts for
-    them too (`Block.scale`), which keeps the sum's expectation.
+    Inputs and what was met beside them have no say: their answer was given away. A column that was
+    drawn for others counts for them too (`Block.scale`), which keeps the sum's expectation.
 
     Args:
         logits: (B, C) float32.
@@ -213,14 +217,15 @@ def cross_entropy(logits: Tensor, block: Block, unobserved: float) -> tuple[floa
     bounded = logits.clamp(-_BOUND, _BOUND)
     width = bounded.shape[1]
     scale = torch.as_tensor(block.scale, dtype=torch.float32).expand(width) * unobserved  # (C,)
-    place = torch.from_numpy(np.concatenate([block.input_place, block.target_place]))
-    owner = torch.from_numpy(np.concatenate([block.input_user, block.target_user]))
+    inputs, unliked = block.inputs, block.unliked
+    place = torch.from_numpy(np.concatenate([inputs.place, unliked.place, block.target_place]))
+    owner = torch.from_numpy(np.concatenate([inputs.user, unliked.user, block.target_user]))
     target = torch.from_numpy(block.target_user * width + block.target_place)  # (m,)
     weight = torch.from_numpy(block.target_weight)
     flat = bounded.view(-1)
-    liked = flat[owner * width + place]
+    met = flat[owner * width + place]
     loss = (functional.softplus(bounded) @ scale).sum()
-    loss -= (functional.softplus(liked) * scale[place]).sum()
+    loss -= (functional.softplus(met) * scale[place]).sum()
     loss += (functional.softplus(-flat[target]) * weight).sum()
     positive = (torch.sigmoid(flat[target]) - 1.0) * weight  # (m,)
     gradient = bounded.sigmoid_().mul_(scale)

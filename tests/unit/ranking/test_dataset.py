@@ -17,6 +17,9 @@ def test_only_what_came_before_is_known() -> None:
     )
     assert dataset.positives.toarray().tolist() == [[0, 1, 0, 0], [0] * 4, [0] * 4]
     assert dataset.seen.toarray().tolist() == [[0, 1, 1, 0], [0] * 4, [0] * 4]
+    unliked = dataset.seen.toarray() - dataset.positives.toarray()
+    assert dataset.unliked.toarray().tolist() == unliked.tolist()
+    assert dataset.unliked.nnz == unliked.sum()
 
 
 def test_times_go_with_the_positives() -> None:

@@ -72,7 +72,7 @@ def test_a_link_is_refused(bundle: Path) -> None:
 @pytest.mark.parametrize(("other", "remedy"), [(3, "Upgrade"), (1, "Train a model with this")])
 def test_another_format_is_refused(bundle: Path, other: int, remedy: str) -> None:
     edit(bundle, format=other, unknown_field=1)
-    expected = rf"bundle format {other}, this version reads format 2\. {remedy}"
+    expected = rf"bundle format {other}, this version reads format 3\. {remedy}"
     with pytest.raises(RegistryError, match=expected):
         read_manifest(bundle)
 

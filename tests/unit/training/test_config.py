@@ -50,7 +50,15 @@ def test_a_wrong_constant_is_named(constants: dict[str, float], reason: str) -> 
 
 @pytest.mark.parametrize(
     ("n_positives", "n_movies", "dim"),
-    [(1, 500, 32), (12, 500, 64), (30, 500, 128), (400, 500, 128), (30, 50, 50), (0, 500, 32)],
+    [
+        (1, 500, 32),
+        (12, 500, 32),
+        (20, 500, 64),
+        (40, 500, 128),
+        (400, 500, 128),
+        (30, 50, 50),
+        (0, 500, 32),
+    ],
 )
 def test_dimensions_follow_the_histories(n_positives: int, n_movies: int, dim: int) -> None:
     liked = np.zeros((5, n_movies), np.float32)

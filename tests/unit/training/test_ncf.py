@@ -9,14 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from scipy.sparse import csr_array
 
 from movie_recommender.errors import TrainingError
 from movie_recommender.evaluation import protocol
 from movie_recommender.ranking import Dataset, NeuMF
-from movie_recommender.ranking.history import history_matrix
+from movie_recommender.ranking.history import ALL_ALIKE, Ints, Recency, history_matrix
 from movie_recommender.ranking.scorer import CATALOGUE, LIKED_BY
 from movie_recommender.training.config import TrainingConfig
 from movie_recommender.training.fitting import Fitted, fit, weights, write_bundle
+from movie_recommender.training.ncf import Past
 from movie_recommender.training.trainer import Epoch
 from tests.unit.worlds import END, checkerboard, frame_table, movies_table, users_table
 
@@ -52,17 +54,22 @@ def test_it_learns_the_checkerboard(task: protocol.Task, bundle: Path) -> None:
 def test_numpy_scores_are_torch_scores(task: protocol.Task, tmp_path: Path) -> None:
     learned, _ = fitted(task.dataset, replace(CONFIG, epochs=4))
     model, dataset = learned.model, task.dataset
-    history = history_matrix(dataset.positives, dataset.times, CONFIG.recency)
     with torch.no_grad():
         movies, bias = model.movies()
-        past = torch.from_numpy(history.toarray()) @ movies
-        n_past = torch.from_numpy(np.diff(dataset.positives.indptr)[:, None]).float()
-        users = model.users(torch.arange(60), past, n_past, known=torch.ones(60, 1))
+        liked = past(movies, dataset.positives, dataset.times, CONFIG.recency)
+        unliked = past(movies, dataset.unliked, None, ALL_ALIKE)
+        users = model.users(torch.arange(60), liked, unliked, known=torch.ones(60, 1))
         expected = model(users, movies, bias)
     assert torch.count_nonzero(model.mlp_out) > 0  # the tower takes part
     write_bundle(tmp_path / "b", learned)
     scores = NeuMF(tmp_path / "b", dataset).scores(np.arange(60))
     np.testing.assert_allclose(scores, expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def past(movies: torch.Tensor, matrix: csr_array, times: Ints | None, recency: Recency) -> Past:
+    weights = history_matrix(matrix, times, recency).toarray()
+    count = torch.from_numpy(np.diff(matrix.indptr)[:, None]).float()
+    return Past(torch.from_numpy(weights) @ movies, count)
 
 
 def test_same_seed_same_model(task: protocol.Task) -> None:
@@ -96,6 +103,23 @@ def test_a_new_user_is_ranked_by_his_history(bundle: Path) -> None:
     even, odd = scores[:, 6::2].mean(axis=1), scores[:, 7::2].mean(axis=1)
     assert even[0] > odd[0]
     assert odd[1] > even[1]
+
+
+def test_what_was_met_without_a_like_counts(tmp_path: Path) -> None:
+    # Everybody opens movies of his own side and likes some of them; users 60 and 61 only opened.
+    rng = np.random.default_rng(7)
+    rows = [
+        (user, int(movie), 9.0, int(place < 8))
+        for user in range(60)
+        for place, movie in enumerate(rng.permutation(np.arange(user % 2, 40, 2))[:14])
+    ]
+    opened = [(60, movie, 5.0, 0) for movie in (0, 2, 4)] + [(61, m, 5.0, 0) for m in (1, 3, 5)]
+    frame = frame_table(rows + opened)
+    dataset = Dataset.before(END, frame, users=users_table(62), movies=movies_table(40))
+    write_bundle(tmp_path / "b", fitted(dataset)[0])
+    scores = NeuMF(tmp_path / "b", dataset).scores(np.array([60, 61]))
+    leaning = scores[:, 6::2].mean(axis=1) - scores[:, 7::2].mean(axis=1)
+    assert leaning[0] - leaning[1] > 0.5
 
 
 def test_a_new_movie_is_ranked_by_its_genres(task: protocol.Task, bundle: Path) -> None:

@@ -27,7 +27,7 @@ class KilledError(Exception):
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    frame, users, movies = checkerboard()
+    frame, users, movies = checkerboard(n_unliked=3)
     window = protocol.Window(END.replace(day=19), END)
     return protocol.make_task(frame, window, users=users, movies=movies, seed=0).dataset
 
@@ -40,7 +40,8 @@ def test_the_gradient_is_that_of_the_loss(dataset: Dataset, n_columns: int) -> N
     logits = torch.randn(len(block.users), width, generator=torch.Generator().manual_seed(0))
     target, weight = torch.zeros_like(logits), torch.zeros_like(logits)
     weight += 0.3 * torch.as_tensor(block.scale)
-    weight[block.input_user, block.input_place] = 0.0
+    weight[block.inputs.user, block.inputs.place] = 0.0
+    weight[block.unliked.user, block.unliked.place] = 0.0
     target[block.target_user, block.target_place] = 1.0
     weight[block.target_user, block.target_place] = torch.from_numpy(block.target_weight)
     free = logits.clone().requires_grad_()
