@@ -69,7 +69,7 @@ def test_a_link_is_refused(bundle: Path) -> None:
         read_manifest(bundle)
 
 
-@pytest.mark.parametrize(("other", "remedy"), [(3, "Upgrade"), (1, "Train a model with this")])
+@pytest.mark.parametrize(("other", "remedy"), [(4, "Upgrade"), (1, "Train a model with this")])
 def test_another_format_is_refused(bundle: Path, other: int, remedy: str) -> None:
     edit(bundle, format=other, unknown_field=1)
     expected = rf"bundle format {other}, this version reads format 3\. {remedy}"
