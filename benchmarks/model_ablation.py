@@ -43,25 +43,35 @@ PARTS: Mapping[str, Mapping[str, Any]] = {
 }
 """Constants that leave a part out."""
 
+UNLIKED = "what was met without a like"
+"""A part that isn't left out by a constant: the data set lacks it."""
+
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sources", nargs="*", metavar="FOLDER", help="or 'synthetic'")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--parts", nargs="+", choices=[*PARTS, UNLIKED], default=[*PARTS, UNLIKED])
     options = parser.parse_args()
     for source in options.sources or list(default_sources()):
         case = case_of(source, "validation")
         whole = _by_user(case, {}, options.seeds)
         for part in options.parts:
-            without = _by_user(case, PARTS[part], options.seeds)
+            left = without_unliked(case) if part == UNLIKED else case
+            without = _by_user(left, PARTS.get(part, {}), options.seeds)
             for metric in METRICS:
                 said = f"{case.conditions}; mean of seeds {options.seeds}"
                 name = f"NCF on {case.name}"
                 Advantage(
                     name, metric, whole[metric], f"without {part}", without[metric], said
                 ).say()
+
+
+def without_unliked(case: Case) -> Case:
+    """The same pairs to judge, learned from and scored by the positives alone."""
+    learned = replace(case.learned, seen=case.learned.positives)
+    return replace(case, task=replace(case.task, dataset=learned))
 
 
 def _by_user(case: Case, changes: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, np.ndarray]:

@@ -30,7 +30,7 @@ class TrainingConfig:
     epochs: int = 28
     mlp_epochs: int = 4
     """The MLP tower joins for the last epochs: one costs as much as four without it, ..."""
-    mlp_rate: float = 4.0
+    mlp_rate: float = 2.0
     """... and it learns so many times faster than the rest, whose rate is near zero by then."""
     block: int = 128
     """Users scored at once, at most, ..."""
