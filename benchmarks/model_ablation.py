@@ -56,10 +56,9 @@ def main() -> None:
     options = parser.parse_args()
     for source in options.sources or list(default_sources()):
         case = case_of(source, "validation")
-        whole = _by_user(case, {}, options.seeds)
+        whole = _by_user(case, None, options.seeds)
         for part in options.parts:
-            left = without_unliked(case) if part == UNLIKED else case
-            without = _by_user(left, PARTS.get(part, {}), options.seeds)
+            without = _by_user(case, part, options.seeds)
             for metric in METRICS:
                 said = f"{case.conditions}; mean of seeds {options.seeds}"
                 name = f"NCF on {case.name}"
@@ -68,24 +67,22 @@ def main() -> None:
                 ).say()
 
 
-def without_unliked(case: Case) -> Case:
-    """The same pairs to judge, learned from and scored by the positives alone."""
-    learned = replace(case.learned, seen=case.learned.positives)
-    return replace(case, task=replace(case.task, dataset=learned))
-
-
-def _by_user(case: Case, changes: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, np.ndarray]:
-    """(J,) of each metric by user, the mean over the seeds."""
+def _by_user(case: Case, part: str | None, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+    """(J,) of each metric by user without the part, the mean over the seeds."""
+    changes = PARTS.get(part or "", {})
+    learned = case.learned
+    if part == UNLIKED:
+        learned = replace(learned, seen=learned.positives)
     started = perf_counter()
     judged = []
     for seed in seeds:
         with tempfile.TemporaryDirectory(prefix="model-ablation-") as folder:
             bundle = Path(folder, "bundle")
-            write_bundle(bundle, fit(case.learned, replace(TrainingConfig(seed=seed), **changes)))
-            judged.append(protocol.judge(NeuMF(bundle, case.learned), case.task).by_user)
+            write_bundle(bundle, fit(learned, replace(TrainingConfig(seed=seed), **changes)))
+            judged.append(protocol.judge(NeuMF(bundle, learned), case.task).by_user)
     found = {metric: np.mean([each[metric] for each in judged], axis=0) for metric in METRICS}
     means = ", ".join(f"{metric} {values.mean():.4f}" for metric, values in found.items())
-    note(f"{case.name} {dict(changes)}: {perf_counter() - started:.0f} s, {means}")
+    note(f"{case.name} without {part}: {perf_counter() - started:.0f} s, {means}")
     return found
 
 
