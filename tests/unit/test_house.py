@@ -15,7 +15,10 @@ PACKAGE = ROOT / "src" / "movie_recommender"
 SOURCES = [*sorted((ROOT / "src").rglob("*.py")), *sorted((ROOT / "dags").rglob("*.py"))]
 SOURCES += sorted((ROOT / "sim").rglob("*.py"))
 
-ROOMS = ("lake", "extract", "features", "registry", "ranking", "evaluation", "training")
+ROOMS = (
+    *("lake", "extract", "features", "bundle", "registry", "ranking", "evaluation", "training"),
+    "serving",
+)
 READS_ENVIRONMENT = (
     "settings.py",
     "lake/allocator.py",  # delta-rs takes its allocator's settings only from there

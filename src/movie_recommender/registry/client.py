@@ -14,8 +14,8 @@ from mlflow.exceptions import MlflowException, RestException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from requests import RequestException
 
+from movie_recommender.bundle import Manifest, read_manifest
 from movie_recommender.errors import NotReadyError, RegistryError
-from movie_recommender.registry.bundle import Manifest, read_manifest
 from movie_recommender.settings import Settings
 
 PRODUCTION = "production"

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from movie_recommender.bundle import read_manifest, write_manifest
 from movie_recommender.errors import RegistryError
-from movie_recommender.registry import read_manifest, write_manifest
 
 FIELDS = {
     "model_name": "m",
@@ -69,10 +69,10 @@ def test_a_link_is_refused(bundle: Path) -> None:
         read_manifest(bundle)
 
 
-@pytest.mark.parametrize(("other", "remedy"), [(3, "Upgrade"), (1, "Train a model with this")])
+@pytest.mark.parametrize(("other", "remedy"), [(4, "Upgrade"), (2, "Train a model with this")])
 def test_another_format_is_refused(bundle: Path, other: int, remedy: str) -> None:
     edit(bundle, format=other, unknown_field=1)
-    expected = rf"bundle format {other}, this version reads format 2\. {remedy}"
+    expected = rf"bundle format {other}, this version reads format 3\. {remedy}"
     with pytest.raises(RegistryError, match=expected):
         read_manifest(bundle)
 

@@ -1,6 +1,6 @@
-"""The bundle: one directory with everything that an answer needs, and a manifest of checksums.
+"""What a bundle is and was made from, and the checksum of each of its files.
 
-Files are safetensors, Parquet and JSON, never pickle: reading a bundle can't run code.
+Files are safetensors, Parquet, ONNX, JSON and YAML, never pickle: reading a bundle can't run code.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from typing import Any
 
 from movie_recommender.errors import RegistryError
 
-FORMAT = 2
+FORMAT = 3
 """Version of the bundle's layout; a reader refuses any other."""
 
 MANIFEST = "manifest.json"
