@@ -24,6 +24,7 @@ READS_ENVIRONMENT = (
     "lake/allocator.py",  # delta-rs takes its allocator's settings only from there
     "lake/storage.py",  # Arrow doesn't read all of the variables that delta-rs does
     "registry/client.py",  # MLflow takes its time-outs only from there
+    "serving/server.py",  # Prometheus' client takes its directory only from there
     "simulation/cli.py",
     "local/",
 )

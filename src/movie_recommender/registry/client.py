@@ -205,6 +205,11 @@ class Registry:
         with self._answering():
             self._client.set_registered_model_alias(self.name, alias, str(version))
 
+    def delete_alias(self, alias: str) -> None:
+        """Have `alias` point to nothing."""
+        with self._answering():
+            self._client.delete_registered_model_alias(self.name, alias)
+
     def set_tag(self, version: int, tag: str, value: str) -> None:
         """Tag `version`."""
         with self._answering():

@@ -80,7 +80,6 @@ class Catalogue:
 
     def allowed(
         self,
-        *,
         genre: str | None = None,
         year_from: int | None = None,
         year_to: int | None = None,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,16 @@ from movie_recommender.ranking.history import Recency, recency_weights
 from movie_recommender.ranking.popular import POPULAR, Popular
 from movie_recommender.ranking.scorer import CATALOGUE, ENCODING, WEIGHTS
 from movie_recommender.serving.catalogue import Catalogue
+from movie_recommender.serving.search import TitleSearch
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 FILES = (WEIGHTS, ENCODING, CATALOGUE, MOVIES, SCORER, CONTACTS, POPULAR)
 """What a bundle must have, and its manifest must name."""
+
+_TINY = 1e-12
+"""Keeps the cosine with a movie without a vector at 0."""
 
 
 class ServedModel:
@@ -55,9 +59,25 @@ class ServedModel:
         self._column = {name: place for place, name in enumerate(encoding.user_features)}
         self._recency = Recency(*self.weights["history_recency"].tolist())
         self._user_ids: Ints = self.weights["user_ids"]  # (U,)
+        self._lengths: Floats = np.linalg.norm(self.movies, axis=1)  # (I,)
         self._session = _session(bundle / SCORER)
         self.recency = lru_cache(maxsize=1024)(self._weigh)
+        self.allowed = lru_cache(maxsize=64)(self.catalogue.allowed)
         self._check()
+
+    @cached_property
+    def search(self) -> TitleSearch:
+        """Movies by words of their titles; made when it is first asked for."""
+        return TitleSearch(self.catalogue.titles, self.popular.likes.tolist())
+
+    @cached_property
+    def a_known_user(self) -> int | None:
+        """A user who liked something before the training; None where there is none."""
+        place = int(np.argmax(self.contacts.liked)) if len(self.contacts.liked) else 0
+        if not self.contacts.liked[place : place + 1].any():
+            return None
+        row = int(np.searchsorted(self.contacts.start, place, side="right")) - 1
+        return int(self.contacts.user_ids[row])
 
     def scores(self, users: Floats) -> Floats:
         """(B, I) float32 log odds of a positive, for users' vectors (B, d) float32."""
@@ -92,6 +112,12 @@ class ServedModel:
             vector += np.log1p(np.float32(len(history))) * self.weights["user_activity"]
             vector += self.recency(len(history)) @ self.movies[history]
         return vector
+
+    def similar(self, row: int) -> Floats:
+        """(I,) cosine of each movie's vector with that of the movie at `row`; 0 with none."""
+        products = self.movies @ self.movies[row]
+        lengths = np.maximum(self._lengths * self._lengths[row], _TINY)
+        return np.asarray(products / lengths, np.float32)
 
     def rows(self, movie_ids: Ints) -> Ints:
         """Rows of those of the movies that the catalogue has, in their order."""

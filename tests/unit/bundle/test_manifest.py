@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from movie_recommender.bundle import read_manifest, write_manifest
+from movie_recommender.bundle.manifest import named_files
 from movie_recommender.errors import RegistryError
 
 FIELDS = {
@@ -52,12 +53,26 @@ def test_a_missing_file_is_refused(bundle: Path) -> None:
         read_manifest(bundle)
 
 
-@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b"])
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b", "..", ""])
 def test_a_name_that_leaves_the_directory_is_refused(bundle: Path, name: str) -> None:
     (bundle.parent / "secret").write_text("x")
     edit(bundle, files={name: "0" * 64})
     with pytest.raises(RegistryError, match="isn't a plain file inside it"):
         read_manifest(bundle)
+    with pytest.raises(RegistryError, match="isn't the name of a file inside it"):
+        named_files(bundle)
+
+
+def test_files_that_are_no_object_are_refused(bundle: Path) -> None:
+    edit(bundle, files=["weights.safetensors"])
+    with pytest.raises(RegistryError, match="expected an object of checksums"):
+        read_manifest(bundle)
+
+
+def test_the_names_are_known_before_the_files_are_there(bundle: Path) -> None:
+    for name in ("weights.safetensors", "encoding.json"):
+        (bundle / name).unlink()
+    assert sorted(named_files(bundle)) == ["encoding.json", "weights.safetensors"]
 
 
 def test_a_link_is_refused(bundle: Path) -> None:
