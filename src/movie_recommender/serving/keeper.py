@@ -79,8 +79,10 @@ class Keeper:
                 return replace(state, gone="MLflow names no production version", refused=None)
             return self._fetched(production, state)
         except NotReadyError as error:
-            logger.warning("%s", error)
-            return replace(state, gone=f"MLflow doesn't answer at {self._registry.url}")
+            gone = f"MLflow doesn't answer at {self._registry.url}"
+            if state.gone != gone:  # said once, not every few seconds
+                logger.warning("%s", error)
+            return replace(state, gone=gone)
 
     def _fetched(self, production: Production, state: ModelState) -> ModelState:
         path = self._folder.bundles / production.folder

@@ -15,16 +15,17 @@ from movie_recommender.settings import Settings
 PRODUCTION = "production"
 
 _ALIAS = "/api/2.0/mlflow/registered-models/alias"
-_FILE = "/model-versions/get-artifact"
+_FILE = "/get-artifact"
 _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Production:
-    """A version of the model, and the run that made it."""
+    """A version of the model, the run that made it, and where its bundle is in the run."""
 
     version: int
     run_id: str
+    path: str
 
     @property
     def folder(self) -> str:
@@ -56,7 +57,9 @@ class RegistryApi:
                 if code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                     return None
             found = answer.raise_for_status().json()["model_version"]
-            return Production(int(found["version"]), str(found["run_id"]))
+            run_id = str(found["run_id"])
+            path = str(found["source"]).removeprefix(f"runs:/{run_id}/")
+            return Production(int(found["version"]), run_id, path)
 
     def download(self, production: Production, directory: Path) -> None:
         """Fetch a version's bundle into the new folder `directory` and check every byte.
@@ -73,7 +76,8 @@ class RegistryApi:
         read_manifest(directory)
 
     def _fetch(self, production: Production, name: str, directory: Path) -> None:
-        params = {"name": self.name, "version": str(production.version), "path": name}
+        # What MLflow's own pages ask: its server reads the file, wherever artifacts are kept.
+        params = {"run_uuid": production.run_id, "path": f"{production.path}/{name}"}
         with self._answering(), self._client.stream("GET", _FILE, params=params) as answer:
             if answer.status_code == httpx.codes.NOT_FOUND:
                 message = (

@@ -44,6 +44,8 @@ def readiness(context: Context) -> dict[str, Any]:
     seen, gone = service.seen, context.delivery.gone
     workers = folder.worker_states()
     degraded = [*service.notes.values(), *filter(None, [model_state.refused])]
+    if model_state.gone is not None and "registry" not in service.notes:
+        degraded.append(model_state.gone)
     degraded += [f"worker {state.pid}: {state.error}" for state in workers if state.error]
     degraded += [] if gone is None else [f"kafka: {gone}; feedback is refused"]
     return {
