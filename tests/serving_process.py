@@ -98,5 +98,18 @@ class ServingProcess:
         return dict(answer.json())
 
 
+def settled(ready: dict[str, Any]) -> bool:
+    """Whether every worker serves a model and knows the store's contacts."""
+    snapshot_id = ready["store"]["snapshot_id"]
+    return (
+        ready["ready"]
+        and ready["store"]["ok"]
+        and all(
+            worker["version"] and worker["snapshot_id"] == snapshot_id
+            for worker in ready["workers"]
+        )
+    )
+
+
 def movie_ids(answer: dict[str, Any]) -> list[int]:
     return [item["movie_id"] for item in answer["items"]]

@@ -158,9 +158,9 @@ def _confirmed(settings: Settings, registry: Registry, version: int) -> str:
     """Who has confirmed the version; without anybody's confirmation the way back is taken."""
     noted = registry.get(version).tags.get(UNCONFIRMED)
     if settings.serving_url:
-        serving = Serving(settings.serving_url, timeout_s=settings.serving_timeout_s)
         try:
-            serving.confirm(version)
+            with Serving(settings.serving_url, timeout_s=settings.serving_timeout_s) as serving:
+                serving.confirm(version)
         except (NotReadyError, RegistryError) as error:
             if noted is None:  # it was confirmed once: nothing of this call to take back
                 raise

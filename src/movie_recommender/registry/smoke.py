@@ -2,7 +2,8 @@
 
 import math
 import time
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import httpx
 
@@ -30,6 +31,17 @@ class Serving:
         self._url = url
         self._timeout_s = timeout_s
         self._client = httpx.Client(base_url=url, timeout=_REQUEST_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._client.close()
 
     def confirm(self, version: int) -> None:
         """Wait until every worker serves `version`, then ask for lists and look at them.

@@ -42,6 +42,7 @@ def readiness(context: Context) -> dict[str, Any]:
     service, folder = context.service, context.folder
     model_state, store_state = folder.model(), folder.store()
     seen, gone = service.seen, context.delivery.gone
+    snapshot_id = None if seen is None else seen.contacts.snapshot_id
     workers = folder.worker_states()
     degraded = [*service.notes.values(), *filter(None, [model_state.refused])]
     if model_state.gone is not None and "registry" not in service.notes:
@@ -61,9 +62,11 @@ def readiness(context: Context) -> dict[str, Any]:
             "refused": model_state.refused,
         },
         "store": {
-            "ok": store_state.gone is None and store_state.snapshot_id is not None,
+            "ok": store_state.gone is None
+            and snapshot_id not in (None, "")
+            and snapshot_id == store_state.snapshot_id,
             "detail": store_state.gone,
-            "snapshot_id": None if seen is None else seen.contacts.snapshot_id,
+            "snapshot_id": snapshot_id,
             "as_of": None if seen is None else seen.contacts.as_of,
             "events_since": None if seen is None else seen.n_events,
             "events_forgotten": None if seen is None else seen.forgotten,
