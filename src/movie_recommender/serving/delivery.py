@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -55,7 +56,8 @@ class Delivery:
         confirmed: asyncio.Future[None] = loop.create_future()
 
         def report(error: KafkaError | None, _: Message) -> None:
-            loop.call_soon_threadsafe(_settle, confirmed, error)
+            with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                loop.call_soon_threadsafe(_settle, confirmed, error)
 
         try:
             self._producer.produce(self._topic, value, key, on_delivery=report)

@@ -23,9 +23,8 @@ def router(context: Context, hot: HotRoute) -> APIRouter:
     """The routes; `hot` answers the first one before they are asked, unless by HEAD."""
     routes = APIRouter(tags=["recommendations"])
 
-    @routes.api_route(
-        "/recommendations/{user_id}", methods=["GET", "HEAD"], response_model=Recommendations
-    )
+    @routes.head("/recommendations/{user_id}", include_in_schema=False)
+    @routes.get("/recommendations/{user_id}", response_model=Recommendations)
     async def recommendations(user_id: UserId, query: Asked) -> Response:
         """The best movies for a user, ranked now, without those that he has met."""
         return Response(hot.recommend(user_id, query), media_type="application/json")

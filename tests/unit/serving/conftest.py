@@ -1,5 +1,7 @@
 """A small trained model, as a registered version holds it."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from movie_recommender.bundle import write_manifest
 from movie_recommender.ranking import Dataset
+from movie_recommender.serving.journal import Journal, JournalReader
 from movie_recommender.serving.model import ServedModel
 from movie_recommender.training.config import TrainingConfig
 from movie_recommender.training.fitting import fit, write_bundle
@@ -62,6 +65,13 @@ def later(dataset: Dataset) -> Dataset:
     rows = [(60, movie, 5.0 - movie / 10, 1) for movie in (0, 2, 4)]
     users = users_table(64)
     return Dataset.before(END, frame_table(rows), users=users, movies=dataset.movies)
+
+
+@pytest.fixture
+def reader_of() -> Iterator[Callable[[Journal], JournalReader]]:
+    """Readers that are closed at the end."""
+    with ExitStack() as stack:
+        yield lambda journal: stack.enter_context(closing(journal.reader()))
 
 
 def like_rows(dataset: Dataset, row: int) -> np.ndarray:
