@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -215,6 +215,39 @@ def test_twenty_promotions_under_load(serving: ServingProcess, served: Settings)
         thread.join()
     assert failures == []
     assert set(answered) == {1, 2}
+
+
+@pytest.mark.parametrize("nth", range(1, 6))
+def test_a_promotion_that_was_killed_is_ended_by_the_next_call(
+    served: Settings, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    """The nth thing that it says to the registry is its last."""
+    for version in (1, 2):
+        registry.promote(served, version=version, by_hand=True)
+    said = 0
+
+    def until_killed(method: Callable[..., None]) -> Callable[..., None]:
+        def say(*arguments: object) -> None:
+            nonlocal said
+            said += 1
+            if said >= nth:
+                raise KeyboardInterrupt
+            method(*arguments)
+
+        return say
+
+    with monkeypatch.context() as patch:
+        for name in ("set_alias", "set_tag", "delete_tag"):
+            patch.setattr(Registry, name, until_killed(getattr(Registry, name)))
+        with pytest.raises(KeyboardInterrupt):
+            registry.promote(served, version=1, by_hand=True)
+    client = Registry(served)
+    assert client.by_alias("production").version in (1, 2)  # type: ignore[union-attr]
+    again = registry.promote(served, version=1, by_hand=True)
+    assert (again.version, again.previous) == (1, 2)
+    assert client.by_alias("previous").version == 2  # type: ignore[union-attr]
+    assert "rolled_back" in client.get(2).tags
+    assert not {"unconfirmed", "rolled_back"} & set(client.get(1).tags)
 
 
 def test_a_version_that_serving_cannot_load_is_taken_back(

@@ -20,6 +20,7 @@ CONTACTS = "contacts.safetensors"
 """File of the bundle with what its model's users had met when it was trained."""
 
 _ARRAYS = ("user_ids", "movie_ids", "start", "movie", "liked", "age", "country", "device")
+_ABOUT = ("countries", "devices", "snapshot_id", "as_of")
 
 
 @dataclass(frozen=True)
@@ -131,14 +132,10 @@ class Contacts:
 
     def save(self, path: Path) -> None:
         """Write the safetensors file `path`."""
-        text = {
-            "countries": json.dumps(self.countries),
-            "devices": json.dumps(self.devices),
-            "snapshot_id": self.snapshot_id,
-            "as_of": self.as_of,
-        }
+        about = {name: getattr(self, name) for name in _ABOUT}
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
-        save_file(arrays, path, metadata=text)
+        # One entry: of several the library writes another order each time.
+        save_file(arrays, path, metadata={"about": json.dumps(about)})
 
     @classmethod
     def open(cls, path: Path) -> "Contacts":
@@ -148,13 +145,9 @@ class Contacts:
             RegistryError: it isn't there or is damaged.
         """
         file = open_tensors(path)
-        return cls(
-            **{name: file.tensors[name] for name in _ARRAYS},
-            countries=tuple(json.loads(file.metadata["countries"])),
-            devices=tuple(json.loads(file.metadata["devices"])),
-            snapshot_id=file.metadata["snapshot_id"],
-            as_of=file.metadata["as_of"],
-        )
+        about = json.loads(file.metadata["about"])
+        names = {name: tuple(about.pop(name)) for name in ("countries", "devices")}
+        return cls(**{name: file.tensors[name] for name in _ARRAYS}, **names, **about)
 
     def row(self, user_id: int) -> int | None:
         """The user's row, or None."""
