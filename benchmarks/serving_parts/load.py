@@ -8,6 +8,7 @@ core that they share, and from both alike.
 
 import asyncio
 import json
+import os
 import random
 import sys
 import time
@@ -22,9 +23,10 @@ async def ask(
 ) -> None:
     """One connection."""
     rng = random.Random(seed)
+    more = os.environ.get("MORE", "")
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while time.perf_counter() < until:
-        path = f"/recommendations/{rng.choice(users)}?k=10"
+        path = f"/recommendations/{rng.choice(users)}?k=10{more}"
         began = time.perf_counter()
         writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         head = (await reader.readuntil(b"\r\n\r\n")).lower()

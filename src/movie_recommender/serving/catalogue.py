@@ -1,12 +1,13 @@
 """The movies that a model ranks, as answers show them and filters see them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -28,6 +29,7 @@ class Catalogue:
         years: (I,) int32, -1 where not known.
         languages: (I), None where not known.
         of_genre: by a genre's name in lower case: (I,) whether a movie has it.
+        json: by row, what `rendered` has made so far.
     """
 
     movie_ids: Ints
@@ -36,6 +38,7 @@ class Catalogue:
     years: npt.NDArray[np.int32]
     languages: Sequence[str | None]
     of_genre: dict[str, Mask]
+    json: dict[int, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, path: Path) -> "Catalogue":
@@ -77,6 +80,13 @@ class Catalogue:
             "year": None if year == _UNKNOWN_YEAR else year,
             "language": self.languages[row],
         }
+
+    def rendered(self, row: int) -> bytes:
+        """`movie`, as JSON; kept once it was asked for."""
+        found = self.json.get(row)
+        if found is None:
+            found = self.json[row] = orjson.dumps(self.movie(row))
+        return found
 
     def allowed(
         self,

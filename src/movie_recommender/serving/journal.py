@@ -83,7 +83,9 @@ class JournalReader:
         self._path_of = path_of
         self._days = list(days)
         self._at: dict[date, tuple[BinaryIO, int]] = {}
-        """The files that may grow, and the next byte of each."""
+        """The open files, and the next byte of each."""
+        self._today: date | None = None
+        self._growing: list[tuple[date, str]] = []
 
     def new(self, *, now: datetime) -> Iterator[Contact]:
         """The contacts that came since the last call, in the order of their files.
@@ -91,12 +93,22 @@ class JournalReader:
         Only the files of today and yesterday grow: a writer's clock is this machine's, too.
         """
         today = now.astimezone(UTC).date()
-        growing = (today - _DAY, today)
-        for day in [*(day for day in self._days if day < growing[0]), *growing]:
-            yield from self._rest(day)
+        if today != self._today:
+            self._today = today
+            self._growing = [(day, str(self._path_of(day))) for day in (today - _DAY, today)]
+            yield from self._finished()
+        for day, path in self._growing:
+            yield from self._rest(day, path)
+
+    def _finished(self) -> Iterator[Contact]:
+        """What is left of the files that don't grow any more, and lets go of them."""
+        first = self._growing[0][0]
+        for day in sorted({*self._days, *self._at}):
+            if day < first:
+                yield from self._rest(day, str(self._path_of(day)))
+                if day in self._at:
+                    self._at.pop(day)[0].close()
         self._days.clear()
-        for day in [day for day in self._at if day not in growing]:
-            self._at.pop(day)[0].close()
 
     def close(self) -> None:
         """Let go of the files."""
@@ -104,12 +116,11 @@ class JournalReader:
             file.close()
         self._at.clear()
 
-    def _rest(self, day: date) -> Iterator[Contact]:
+    def _rest(self, day: date, path: str) -> Iterator[Contact]:
         if day not in self._at:
-            try:
-                self._at[day] = (self._path_of(day).open("rb", buffering=0), 0)
-            except FileNotFoundError:
+            if not os.path.exists(path):  # noqa: PTH110 - of each request, and a Path is slow
                 return
+            self._at[day] = (Path(path).open("rb", buffering=0), 0)
         file, begin = self._at[day]
         end = os.fstat(file.fileno()).st_size
         end -= end % _RECORD.size

@@ -1,6 +1,7 @@
 """One version of the model, ready to answer: loaded beside another one, and never changed."""
 
 import json
+import math
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -62,6 +63,7 @@ class ServedModel:
         self._lengths: Floats = np.linalg.norm(self.movies, axis=1)  # (I,)
         self._session = _session(bundle / SCORER)
         self.recency = lru_cache(maxsize=1024)(self._weigh)
+        self._side_of = lru_cache(maxsize=4096)(self._side)
         self.allowed = lru_cache(maxsize=64)(self.catalogue.allowed)
         self._check()
 
@@ -105,11 +107,11 @@ class ServedModel:
             history: (n,) rows of the movies that he liked, oldest first.
         """
         row = self.user_row(user_id)
-        vector: Floats = self._side(person)
+        vector: Floats = self._side_of(person).copy()
         if row is not None:
             vector += self.weights["user_embedding"][row]
         if len(history):
-            vector += np.log1p(np.float32(len(history))) * self.weights["user_activity"]
+            vector += np.float32(math.log1p(len(history))) * self.weights["user_activity"]
             vector += self.recency(len(history)) @ self.movies[history]
         return vector
 

@@ -40,14 +40,12 @@ def rank(model: ServedModel, user_id: int, known: Known, query: Query) -> Rankin
     Of equal scores the lower row goes first.
     """
     reason, scores = _scores(model, user_id, known)
-    blocked = np.zeros(len(scores), np.bool_)
     if query.exclude_seen:
-        blocked[model.rows(known.seen)] = True
+        scores[model.rows(known.seen)] = -np.inf
     allowed = model.allowed(*query.filters)
     if allowed is not None:
-        blocked |= ~allowed
-    n_left = len(scores) - int(np.count_nonzero(blocked))
-    scores[blocked] = -np.inf
+        scores[~allowed] = -np.inf
+    n_left = int(np.count_nonzero(scores != -np.inf))
     rows = top(scores, min(query.k, n_left))
     if len(rows) < query.k:
         reason = f"{reason}; k={query.k} cut to the {len(rows)} movies that are left"
@@ -76,7 +74,7 @@ def _scores(model: ServedModel, user_id: int, known: Known) -> tuple[str, Floats
     if len(history):
         vector = model.user_vector(user_id, known.person, history)
         reason = PERSONAL if model.learned_from(user_id) else NEW_USER
-        return reason, np.array(model.scores(vector[None])[0])
+        return reason, model.scores(vector[None])[0]
     group = popular_group(model.popular, known)
     reason = POPULAR if group is None else f"{POPULAR} in {group}"
     return reason, model.popular.scores(group)

@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import orjson
 
@@ -17,7 +16,7 @@ from movie_recommender.serving.query import Query
 from movie_recommender.serving.recommender import Ranking, rank
 from movie_recommender.serving.seen import Known, Seen
 
-MAX_ANSWERS = 5_000
+MAX_ANSWERS = 2_000
 """Answers that are kept; some 2 KB each."""
 
 
@@ -180,10 +179,10 @@ class Service:
 
 
 def _answer(model: ServedModel, user_id: int, ranking: Ranking) -> Answer:
-    items = []
-    for row, score in zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True):
-        item: dict[str, Any] = model.catalogue.movie(row)
-        item["score"] = round(score, 4)
-        items.append(item)
-    movie_ids = [item["movie_id"] for item in items]
-    return Answer(user_id, model.version, ranking.reason, movie_ids, orjson.dumps(items))
+    rendered = model.catalogue.rendered
+    items = [
+        b'%b,"score":%.4f}' % (rendered(row)[:-1], score)
+        for row, score in zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True)
+    ]
+    movie_ids = model.catalogue.movie_ids[ranking.rows].tolist()
+    return Answer(user_id, model.version, ranking.reason, movie_ids, b"[%b]" % b",".join(items))
