@@ -67,11 +67,15 @@ def _on_a_disk(value: object) -> object:
 def _http_url(value: str) -> str:
     if not _has_port(_URL.fullmatch(value)):
         message = (
-            "expected http://HOST:PORT or https://HOST:PORT; user and password go into "
+            "expected http://HOST:PORT or https://HOST:PORT; MLflow's user and password go into "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         )
         raise ValueError(message)
     return value.rstrip("/")
+
+
+def _optional_http_url(value: str) -> str:
+    return _http_url(value) if value else value
 
 
 def _topic_prefix(value: str) -> str:
@@ -143,6 +147,30 @@ class Settings(BaseSettings):
     """Longest wait for one answer of the MLflow server, in seconds."""
     model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")] = "movie-recommender"
     """Name of the registered model and of the experiment."""
+
+    mlflow_tracking_username: str | None = None
+    mlflow_tracking_password: SecretStr | None = None
+
+    serving_url: Annotated[str, AfterValidator(_optional_http_url)] = ""
+    """Where serving answers; promotion waits for it. Empty: promote only."""
+    serving_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """How long promotion waits until serving answers with the new version, in seconds."""
+    serving_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """The address that serving listens on; 0.0.0.0: every one."""
+    serving_port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    serving_workers: Annotated[int, Field(ge=1, le=256)] = 2
+    """Processes that answer; one for each core."""
+    serving_cache_dir: DiskPath = Path("/data/serving")
+    """Where bundles, contacts and confirmed feedback are kept; a folder for each model."""
+    serving_reload_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
+    """How often serving asks MLflow for the production version, in seconds."""
+    serving_queue: Annotated[int, Field(ge=1, le=100_000)] = 128
+    """Requests that wait in a worker at most; above it 503 with Retry-After."""
+    serving_max_body_bytes: Annotated[int, Field(ge=1024, le=100_000_000)] = 65_536
+    serving_feedback_timeout_s: Annotated[float, Field(ge=1, le=300)] = 5.0
+    """How long feedback waits for Kafka's confirmation, in seconds; then 503 with Retry-After."""
+    serving_admin_key: SecretStr | None = None
+    """What the header X-Admin-Key must hold on /admin routes; empty: they are closed."""
 
     data_source: Literal["synthetic", "movielens", "none"] = "synthetic"
     """Where events come from; none: a real application sends them."""

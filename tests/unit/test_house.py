@@ -15,12 +15,16 @@ PACKAGE = ROOT / "src" / "movie_recommender"
 SOURCES = [*sorted((ROOT / "src").rglob("*.py")), *sorted((ROOT / "dags").rglob("*.py"))]
 SOURCES += sorted((ROOT / "sim").rglob("*.py"))
 
-ROOMS = ("lake", "extract", "features", "registry", "ranking", "evaluation", "training")
+ROOMS = (
+    *("lake", "extract", "features", "bundle", "registry", "ranking", "evaluation", "training"),
+    "serving",
+)
 READS_ENVIRONMENT = (
     "settings.py",
     "lake/allocator.py",  # delta-rs takes its allocator's settings only from there
     "lake/storage.py",  # Arrow doesn't read all of the variables that delta-rs does
     "registry/client.py",  # MLflow takes its time-outs only from there
+    "serving/server.py",  # Prometheus' client takes its directory only from there
     "simulation/cli.py",
     "local/",
 )

@@ -17,6 +17,7 @@ import typer
 from movie_recommender import __version__
 from movie_recommender.cli.feature_store import app as features
 from movie_recommender.cli.feature_store import backfill
+from movie_recommender.cli.serving import serve
 from movie_recommender.cli.shared import AsOf, midnight, now, print_json
 from movie_recommender.cli.tuning import tune
 from movie_recommender.errors import ConfigurationError, InputDataError, MovieRecommenderError
@@ -211,6 +212,9 @@ def rollback() -> None:
     from movie_recommender import registry
 
     print_json(asdict(registry.rollback(load_settings())))
+
+
+app.command()(serve)
 
 
 @app.command()

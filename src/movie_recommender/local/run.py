@@ -97,7 +97,7 @@ def _one_run(
         results=results,
         notifications=_sent_since(stack.messages, began),
         model_name=environment["MODEL_NAME"],
-        urls={"airflow": endpoints.airflow, "mlflow": endpoints.mlflow, "serving": None},
+        urls={name: getattr(endpoints, name) for name in ("airflow", "mlflow", "serving")},
     )
     path = options.var / REPORT
     report.write(path, content)

@@ -18,6 +18,7 @@ PREFERRED_PORTS = {
     "mlflow": 5000,
     "sink": 8025,
     "smtp": 1025,
+    "serving": 8000,
     "airflow": 8080,
     "airflow_worker_logs": 8793,
     "airflow_trigger_logs": 8794,
@@ -99,6 +100,36 @@ def sink(var: Path, port: Ports, pidfile: Path) -> Service:
             return False
 
     return Service("sink", port["sink"], log, 60.0, launch, healthy)
+
+
+def serving(var: Path, port: Ports, pidfile: Path, *, environment: Mapping[str, str]) -> Service:
+    """The recommendations, for the servers and places that `environment` names."""
+    directory = var / "serving"
+    log = directory / "serving.log"
+    own = {
+        "SERVING_HOST": ports.LOOPBACK,
+        "SERVING_PORT": str(port["serving"]),
+        "SERVING_CACHE_DIR": str(directory / "cache"),
+    }
+
+    def launch() -> process.Child:
+        directory.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "movie_recommender.cli", "serve"]
+        env = {**os.environ, **environment, **own}
+        return process.start(command, pidfile=pidfile, log=log, env=env, cwd=directory)
+
+    def healthy() -> bool:
+        return serving_answers(f"http://{ports.LOOPBACK}:{port['serving']}")
+
+    return Service("serving", port["serving"], log, 60.0, launch, healthy)
+
+
+def serving_answers(url: str, *, timeout_s: float = 2.0) -> bool:
+    """Whether a server of recommendations answers at `url`, be it without a model yet."""
+    try:
+        return httpx.get(f"{url}/health", timeout=timeout_s).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def airflow(

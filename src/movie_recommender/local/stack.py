@@ -16,7 +16,7 @@ from movie_recommender.local.services import PORT_OWNER, PREFERRED_PORTS, Servic
 from movie_recommender.settings import Settings
 
 STATE = "stack.json"
-SERVICES = ("kafka", "mlflow", "sink", "airflow")
+SERVICES = ("kafka", "mlflow", "sink", "serving", "airflow")
 
 _ATTEMPTS = 3
 _REUSE_S = 5.0
@@ -30,6 +30,7 @@ class Endpoints:
     kafka: str
     mlflow: str
     sink: str
+    serving: str
     airflow: str
 
 
@@ -77,7 +78,8 @@ class Stack:
 
         Args:
             settings: the process's settings.
-            environment: settings for the pipeline's tasks; Airflow starts anew when they change.
+            environment: settings for the pipeline's tasks and for serving, which start anew when
+                they change.
             say: gets a line for each server as it gets ready.
 
         Raises:
@@ -158,6 +160,14 @@ class Stack:
                 )
                 raise NotReadyError(message)
             external.add("mlflow")
+        if self._given.get("SERVING_URL"):
+            if not services.serving_answers(settings.serving_url, timeout_s=10.0):
+                message = (
+                    f"No server of recommendations answers at SERVING_URL={settings.serving_url} "
+                    "within 10 s. Start it, correct the variable, or unset it to get a local one."
+                )
+                raise NotReadyError(message)
+            external.add("serving")
         return external
 
     def _choose_ports(self, state: _State, external: set[str]) -> None:
@@ -183,31 +193,49 @@ class Stack:
         external: set[str],
         say: Callable[[str], None],
     ) -> list[Service]:
-        """The servers that are this stack's to run; Airflow is ended when its settings changed."""
-        configured = self._airflow_environment(state, endpoints, environment)
-        fingerprint = hashlib.sha256(json.dumps(configured, sort_keys=True).encode()).hexdigest()
-        if state.fingerprints.get("airflow") != fingerprint:
-            process.end(self._pidfile("airflow"))
-            state.fingerprints["airflow"] = fingerprint
-            self._write(state)
+        """The servers that are this stack's to run; those whose settings changed are ended."""
+        common = self._common_environment(endpoints, environment)
+        configured = self._airflow_environment(state, endpoints, common)
+        for name, of_it in (("serving", common), ("airflow", configured)):
+            self._end_if_changed(state, name, of_it)
         makers: dict[str, Callable[[Path], Service]] = {
             "kafka": lambda pidfile: services.kafka(self.var, state.ports, pidfile, say=say),
             "mlflow": lambda pidfile: services.mlflow(self.var, state.ports, pidfile),
             "sink": lambda pidfile: services.sink(self.var, state.ports, pidfile),
+            "serving": lambda pidfile: services.serving(
+                self.var, state.ports, pidfile, environment=common
+            ),
             "airflow": lambda pidfile: services.airflow(
                 self.var, state.ports, pidfile, environment=configured, given=self._given
             ),
         }
         return [makers[n](self._pidfile(n)) for n in SERVICES if n not in external]
 
-    def _airflow_environment(
-        self, state: _State, endpoints: Endpoints, environment: Mapping[str, str]
+    def _end_if_changed(self, state: _State, name: str, environment: Mapping[str, str]) -> None:
+        text = json.dumps(environment, sort_keys=True)
+        fingerprint = hashlib.sha256(text.encode()).hexdigest()
+        if state.fingerprints.get(name) != fingerprint:
+            process.end(self._pidfile(name))
+            state.fingerprints[name] = fingerprint
+            self._write(state)
+
+    def _common_environment(
+        self, endpoints: Endpoints, environment: Mapping[str, str]
     ) -> dict[str, str]:
+        """The settings of every process of this package."""
         return {
             **{name: value for name, value in self._given.items() if _configures(name)},
             **environment,
             "KAFKA_BOOTSTRAP_SERVERS": endpoints.kafka,
             "MLFLOW_TRACKING_URI": endpoints.mlflow,
+            "SERVING_URL": endpoints.serving,
+        }
+
+    def _airflow_environment(
+        self, state: _State, endpoints: Endpoints, common: Mapping[str, str]
+    ) -> dict[str, str]:
+        return {
+            **common,
             **airflow_server.connections(
                 slack_url=endpoints.sink, smtp_port=state.ports["smtp"], given=self._given
             ),
@@ -281,6 +309,7 @@ def _endpoints(state: _State, external: set[str], settings: Settings) -> Endpoin
         kafka=settings.kafka_bootstrap_servers if "kafka" in external else own_broker,
         mlflow=settings.mlflow_tracking_uri if "mlflow" in external else url("mlflow"),
         sink=url("sink"),
+        serving=settings.serving_url if "serving" in external else url("serving"),
         airflow=url("airflow"),
     )
 

@@ -5,7 +5,7 @@ checksum before anything is loaded. Aliases say which version serves: `productio
 for the way back. Every call ends in the same state when it is repeated after a kill.
 """
 
-from movie_recommender.registry.bundle import Manifest, read_manifest, write_manifest
+from movie_recommender.bundle import Manifest, read_manifest, write_manifest
 from movie_recommender.registry.client import ModelVersion, Registry
 from movie_recommender.registry.promotion import (
     PromoteResult,

@@ -14,8 +14,8 @@ from mlflow.exceptions import MlflowException, RestException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from requests import RequestException
 
+from movie_recommender.bundle import Manifest, read_manifest
 from movie_recommender.errors import NotReadyError, RegistryError
-from movie_recommender.registry.bundle import Manifest, read_manifest
 from movie_recommender.settings import Settings
 
 PRODUCTION = "production"
@@ -204,6 +204,11 @@ class Registry:
         """Point `alias` to `version`."""
         with self._answering():
             self._client.set_registered_model_alias(self.name, alias, str(version))
+
+    def delete_alias(self, alias: str) -> None:
+        """Have `alias` point to nothing."""
+        with self._answering():
+            self._client.delete_registered_model_alias(self.name, alias)
 
     def set_tag(self, version: int, tag: str, value: str) -> None:
         """Tag `version`."""

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from movie_recommender.ranking import Dataset, Encoding
 from movie_recommender.ranking.scorer import CATALOGUE, ENCODING, LIKED_BY, WEIGHTS
+from movie_recommender.ranking.serving_files import write_serving_files
 from movie_recommender.training.config import TrainingConfig
 from movie_recommender.training.ncf import NeuMF
 from movie_recommender.training.start import Earlier, grown_model, initial_model
@@ -57,7 +58,7 @@ def fit(
 
 
 def write_bundle(bundle: Path, fitted: Fitted) -> None:
-    """Weights, encoding and catalogue into a new folder; `write_manifest` makes a bundle of it."""
+    """Weights, and all that serving reads, into a new folder; `write_manifest` makes a bundle."""
     bundle.mkdir(parents=True)
     tensors = weights(fitted.model) | {
         "user_ids": torch.from_numpy(fitted.dataset.user_ids.copy()),
@@ -68,6 +69,7 @@ def write_bundle(bundle: Path, fitted: Fitted) -> None:
     liked_by = pa.array(fitted.dataset.positives.sum(axis=0).astype(np.int64))
     catalogue = fitted.dataset.movies.append_column(LIKED_BY, liked_by)
     pq.write_table(catalogue, bundle / CATALOGUE)
+    write_serving_files(bundle, fitted.dataset)
 
 
 def weights(model: NeuMF) -> dict[str, torch.Tensor]:

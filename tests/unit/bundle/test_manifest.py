@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from movie_recommender.bundle import read_manifest, write_manifest
+from movie_recommender.bundle.manifest import named_files
 from movie_recommender.errors import RegistryError
-from movie_recommender.registry import read_manifest, write_manifest
 
 FIELDS = {
     "model_name": "m",
@@ -52,12 +53,26 @@ def test_a_missing_file_is_refused(bundle: Path) -> None:
         read_manifest(bundle)
 
 
-@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b"])
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b", "..", ""])
 def test_a_name_that_leaves_the_directory_is_refused(bundle: Path, name: str) -> None:
     (bundle.parent / "secret").write_text("x")
     edit(bundle, files={name: "0" * 64})
     with pytest.raises(RegistryError, match="isn't a plain file inside it"):
         read_manifest(bundle)
+    with pytest.raises(RegistryError, match="isn't the name of a file inside it"):
+        named_files(bundle)
+
+
+def test_files_that_are_no_object_are_refused(bundle: Path) -> None:
+    edit(bundle, files=["weights.safetensors"])
+    with pytest.raises(RegistryError, match="expected an object of checksums"):
+        read_manifest(bundle)
+
+
+def test_the_names_are_known_before_the_files_are_there(bundle: Path) -> None:
+    for name in ("weights.safetensors", "encoding.json"):
+        (bundle / name).unlink()
+    assert sorted(named_files(bundle)) == ["encoding.json", "weights.safetensors"]
 
 
 def test_a_link_is_refused(bundle: Path) -> None:
@@ -69,7 +84,7 @@ def test_a_link_is_refused(bundle: Path) -> None:
         read_manifest(bundle)
 
 
-@pytest.mark.parametrize(("other", "remedy"), [(4, "Upgrade"), (1, "Train a model with this")])
+@pytest.mark.parametrize(("other", "remedy"), [(4, "Upgrade"), (2, "Train a model with this")])
 def test_another_format_is_refused(bundle: Path, other: int, remedy: str) -> None:
     edit(bundle, format=other, unknown_field=1)
     expected = rf"bundle format {other}, this version reads format 3\. {remedy}"

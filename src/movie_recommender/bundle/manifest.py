@@ -1,6 +1,6 @@
-"""The bundle: one directory with everything that an answer needs, and a manifest of checksums.
+"""What a bundle is and was made from, and the checksum of each of its files.
 
-Files are safetensors, Parquet and JSON, never pickle: reading a bundle can't run code.
+Files are safetensors, Parquet, ONNX, JSON and YAML, never pickle: reading a bundle can't run code.
 """
 
 import hashlib
@@ -61,12 +61,32 @@ def read_manifest(directory: Path) -> Manifest:
         RegistryError: no manifest, a newer format, a file missing, altered or beyond the
             directory. Nothing but the manifest was interpreted before this.
     """
-    path = directory / MANIFEST
+    manifest = _parse(directory / MANIFEST)
+    for name, expected in manifest.files.items():
+        _check(directory, name, expected)
+    return manifest
+
+
+def named_files(directory: Path) -> list[str]:
+    """Names of the files that belong to a bundle of which only the manifest is there yet.
+
+    Raises:
+        RegistryError: no manifest, a newer format, or a name that leaves the directory.
+    """
+    names = list(_parse(directory / MANIFEST).files)
+    for name in names:
+        if not _is_plain(name):
+            message = f"Bundle {directory}: {name!r} isn't the name of a file inside it."
+            raise RegistryError(message)
+    return names
+
+
+def _parse(path: Path) -> Manifest:
     try:
         fields = json.loads(path.read_text())
         found = int(fields["format"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        message = f"{directory} isn't a model bundle: {MANIFEST} is missing or damaged ({error})."
+        message = f"{path.parent} isn't a model bundle: {MANIFEST} is missing or damaged ({error})."
         raise RegistryError(message) from error
     if found != FORMAT:
         remedy = (
@@ -81,14 +101,15 @@ def read_manifest(directory: Path) -> Manifest:
     except TypeError as error:
         message = f"{path} has unexpected fields: {error}. Train the model again."
         raise RegistryError(message) from error
-    for name, expected in manifest.files.items():
-        _check(directory, name, expected)
+    if not isinstance(manifest.files, dict):
+        message = f"{path}: files is {manifest.files!r:.100}, expected an object of checksums."
+        raise RegistryError(message)
     return manifest
 
 
 def _check(directory: Path, name: str, expected: str) -> None:
     path = directory / name
-    if name != Path(name).name or path.is_symlink() or not path.is_file():
+    if not _is_plain(name) or path.is_symlink() or not path.is_file():
         message = f"Bundle {directory}: {name!r} is missing or isn't a plain file inside it."
         raise RegistryError(message)
     found = _sha256(path)
@@ -98,6 +119,10 @@ def _check(directory: Path, name: str, expected: str) -> None:
             f"{expected[:12]}…). Don't use it; go back with: movie-recommender rollback"
         )
         raise RegistryError(message)
+
+
+def _is_plain(name: str) -> bool:
+    return name == Path(name).name and name not in ("", ".", "..", MANIFEST)
 
 
 def _sha256(path: Path) -> str:

@@ -1,0 +1,186 @@
+"""Requests a second of the server, beside eager torch in a FastAPI handler.
+
+A catalogue of MovieLens 1M's size, every list ranked over all of it, what was seen left out, and
+every list's impressions sent to a real broker. Both serve with two workers; both are asked by the
+same program over eight connections that stay open.
+
+    make bench NAME=serving
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from claims import Claim, note
+from serving_parts.world import DIM, N_MOVIES, N_SEEN, N_USERS, make_bundle, make_dataset
+
+from movie_recommender import kafka
+from movie_recommender.events import INTERACTIONS, PARTITIONS
+from movie_recommender.local import ports, process
+from movie_recommender.local.single_broker import SingleBroker
+from movie_recommender.ranking.contacts import Contacts
+from movie_recommender.serving.cache import CacheFolder, ModelState, StoreState
+from movie_recommender.settings import load_settings
+
+HERE = Path(__file__).parent
+JARS = HERE.parent / "var" / "cache" / "kafka"
+CONNECTIONS, WORKERS, SECONDS, ROUNDS = 8, 2, 6.0, 3
+SWAPS = 5
+MODEL = "movie-recommender"
+
+
+def main() -> None:
+    """Measure and print the claims."""
+    with tempfile.TemporaryDirectory() as tmp:
+        folder = CacheFolder(Path(tmp, "cache", MODEL))
+        note("making the world")
+        fill(folder)
+        with (
+            SingleBroker(JARS, Path(tmp, "kafka")) as broker,
+            ours(Path(tmp), broker.servers) as our_port,
+            theirs(folder.bundles / "1-a", Path(tmp)) as their_port,
+        ):
+            rounds = [(load(our_port), load(their_port)) for _ in range(ROUNDS)]
+            memory, swap = resident_mb(our_port), slowest_swap_s(folder, our_port)
+    say(rounds, memory, swap)
+
+
+def say(rounds: list[tuple[Any, Any]], memory: float, swap: float) -> None:
+    """Print the claims of the round with the middle ratio."""
+
+    def ratio(pair: tuple[Any, Any]) -> float:
+        return float(pair[0]["requests_per_s"] / pair[1]["requests_per_s"])
+
+    mine, peer = sorted(rounds, key=ratio)[len(rounds) // 2]
+    shared = (
+        f"{N_USERS:,} users x {N_MOVIES:,} movies, {N_SEEN:,} contacts, d={DIM}, k=10, "
+        f"{CONNECTIONS} connections, {WORKERS} workers, on {len(os.sched_getaffinity(0))} cores "
+        f"with broker and load; middle of {ROUNDS} rounds, {mine['failed']} failed"
+    )
+    torch = "eager torch in a FastAPI handler"
+    for claim in (
+        Claim("requests a second", mine["requests_per_s"], "1/s", torch, peer["requests_per_s"], 6),
+        Claim("p99", mine["p99_ms"], "ms", torch, peer["p99_ms"], 1 / 3, at_most=True),
+        Claim("resident memory of a worker", memory, "MB", "the limit", 200.0, 1.0, at_most=True),
+        Claim("load and swap of a version", swap, "s", "the limit", 2.0, 1.0, at_most=True),
+    ):
+        replace(claim, conditions=shared).say()
+
+
+def fill(folder: CacheFolder) -> None:
+    """Two versions, and the store's contacts."""
+    dataset = make_dataset(n_seen=N_SEEN)
+    for name, seed in (("1-a", 0), ("2-b", 1)):
+        make_bundle(folder.bundles / name, dataset, seed=seed)
+    Contacts.of(dataset, snapshot_id="benchmark").save(folder.stores / "benchmark.safetensors")
+    folder.say(StoreState("benchmark", "stores/benchmark.safetensors"))
+    folder.say(ModelState(1, "bundles/1-a"))
+
+
+@contextmanager
+def ours(tmp: Path, servers: str) -> Iterator[int]:
+    """The server, without an MLflow: it serves what its folder has."""
+    settings = load_settings(kafka_bootstrap_servers=servers)
+    kafka.ensure_topics(settings, {INTERACTIONS.topic: PARTITIONS})
+    port = ports.choose(0)
+    environment = {
+        "KAFKA_BOOTSTRAP_SERVERS": servers,
+        "MLFLOW_TRACKING_URI": f"http://{ports.LOOPBACK}:9",
+        "FEATURE_STORE_PATH": str(tmp / "none.duckdb"),
+        "MODEL_NAME": MODEL,
+        "SERVING_PORT": str(port),
+        "SERVING_WORKERS": str(WORKERS),
+        "SERVING_CACHE_DIR": str(tmp / "cache"),
+        # The keeper would only say that MLflow is gone; versions are swapped by hand here.
+        "SERVING_RELOAD_S": "3600",
+    }
+    command = [sys.executable, "-m", "movie_recommender.cli", "serve"]
+    with running(command, environment, tmp / "ours", port, "/ready"):
+        yield port
+
+
+@contextmanager
+def theirs(bundle: Path, tmp: Path) -> Iterator[int]:
+    """The peer, on the same bundle."""
+    port = ports.choose(0)
+    options = ["--port", str(port), "--workers", str(WORKERS), "--log-level", "warning"]
+    command = [sys.executable, "-m", "uvicorn", "serving_parts.peer:app", *options]
+    environment = {"PEER_BUNDLE": str(bundle), "PYTHONPATH": python_path()}
+    with running(command, environment, tmp / "theirs", port, "/recommendations/1"):
+        yield port
+
+
+@contextmanager
+def running(
+    command: list[str], environment: dict[str, str], directory: Path, port: int, path: str
+) -> Iterator[None]:
+    """The server of `command`, once it answers `path`."""
+    directory.mkdir()
+    pidfile, log = directory / "pid", directory / "log"
+    env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    child = process.start(command, pidfile=pidfile, log=log, env=env, cwd=HERE)
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"http://{ports.LOOPBACK}:{port}{path}", timeout=5).is_success
+        except httpx.HTTPError:
+            return False
+
+    try:
+        process.wait_until(answers, child, name=command[2], log=log, timeout_s=60)
+        yield
+    finally:
+        process.end(pidfile)
+
+
+def load(port: int) -> dict[str, float]:
+    """What the server at `port` answers for a while."""
+    numbers = [str(port), str(CONNECTIONS), str(SECONDS), str(N_USERS)]
+    command = [sys.executable, "-m", "serving_parts.load", *numbers]
+    run = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(run.stdout)
+    note(f"  {port}: {run.stdout.strip()}")
+    return found
+
+
+def ready(port: int) -> dict[str, Any]:
+    """What `/ready` shows."""
+    return dict(httpx.get(f"http://{ports.LOOPBACK}:{port}/ready").json())
+
+
+def resident_mb(port: int) -> float:
+    """Of the largest worker."""
+    pids = [worker["pid"] for worker in ready(port)["workers"]]
+    return max(psutil.Process(pid).memory_info().rss for pid in pids) / 2**20
+
+
+def slowest_swap_s(folder: CacheFolder, port: int) -> float:
+    """From saying which version to serve until every worker serves it; the slowest of some."""
+    slowest = 0.0
+    for number in range(SWAPS):
+        version, name = ((2, "2-b"), (1, "1-a"))[number % 2]
+        began = time.perf_counter()
+        folder.say(ModelState(version, f"bundles/{name}"))
+        while {worker["version"] for worker in ready(port)["workers"]} != {version}:
+            time.sleep(0.01)
+        slowest = max(slowest, time.perf_counter() - began)
+    return slowest
+
+
+def python_path() -> str:
+    """Of this process, for the peer."""
+    return os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+if __name__ == "__main__":
+    main()

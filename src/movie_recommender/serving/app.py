@@ -1,0 +1,106 @@
+"""The application: all routes, their errors in one form, the hot route in front."""
+
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from movie_recommender import __version__
+from movie_recommender.serving import routes_feedback, routes_lists, routes_movies, routes_status
+from movie_recommender.serving.context import Context
+from movie_recommender.serving.gate import App, Gate
+from movie_recommender.serving.hot import HotRoute
+from movie_recommender.serving.metrics import RESPONSES, SECONDS
+from movie_recommender.serving.problems import Problem, ProblemBody, wrong_request
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+_ERRORS = {
+    422: {"model": ProblemBody, "description": "A parameter is wrong."},
+    503: {"model": ProblemBody, "description": "Not now; see Retry-After."},
+}
+
+
+def create_app(
+    context: Context,
+    *,
+    waiting: Callable[[], int],
+    metrics_directory: Path | None = None,
+    lifespan: Lifespan | None = None,
+) -> App:
+    """The ASGI application of one worker.
+
+    Args:
+        context: the worker's parts.
+        waiting: how many requests of this worker wait or are under way.
+        metrics_directory: where all workers count; None: this one counts alone.
+        lifespan: what runs beside the requests.
+    """
+    app = FastAPI(
+        title="movie-recommender",
+        version=__version__,
+        summary="Recommendations, ranked at the moment they are asked for.",
+        lifespan=lifespan,
+        responses=_ERRORS,  # type: ignore[arg-type]  # its int keys are of a wider type
+    )
+    hot = HotRoute(context.service, context.impressions, app)
+    app.include_router(routes_lists.router(context, hot))
+    app.include_router(routes_movies.router(context))
+    app.include_router(routes_feedback.router(context))
+    app.include_router(routes_status.router(context, metrics_directory))
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    app.middleware("http")(_counted)
+    return Gate(
+        hot,
+        waiting=waiting,
+        limit=context.settings.serving_queue,
+        max_body_bytes=context.settings.serving_max_body_bytes,
+    )
+
+
+def _answer(problem: Problem) -> Response:
+    return Response(
+        problem.body(),
+        status_code=problem.status,
+        headers=dict(problem.headers),
+        media_type="application/json",
+    )
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return _answer(error)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return _answer(wrong_request(list(error.errors())))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """No such route, no such method."""
+    assert isinstance(error, HTTPException)
+    problem = Problem(
+        error.status_code,
+        f"{error.detail}: {request.method} {request.url.path[:200]}",
+        where="address",
+        remedy="/docs shows every route.",
+    )
+    answer = _answer(problem)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _counted(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+    began = time.perf_counter()
+    response = await go_on(request)
+    route = getattr(request.scope.get("route"), "path", "none")
+    SECONDS.labels(route).observe(time.perf_counter() - began)
+    RESPONSES.labels(route, str(response.status_code)).inc()
+    return response

@@ -1,0 +1,66 @@
+"""What a client is told who gets no answer: what, where, the remedy. Never a stack trace."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+
+class ProblemBody(BaseModel):
+    """The parts of an error."""
+
+    what: str
+    where: str
+    remedy: str
+
+
+class Problem(Exception):
+    """An answer that isn't the one asked for.
+
+    Args:
+        status: of HTTP.
+        what: happened; a sentence.
+        where: the parameter, the field, the part of the service.
+        remedy: what to do about it; a sentence.
+        retry_after_s: seconds after which it may go well; None: it won't by itself.
+    """
+
+    def __init__(
+        self, status: int, what: str, *, where: str, remedy: str, retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(what)
+        self.status = status
+        self.content = {"error": {"what": what, "where": where, "remedy": remedy}}
+        self.headers: Mapping[str, str] = (
+            {} if retry_after_s is None else {"retry-after": str(retry_after_s)}
+        )
+
+    def body(self) -> bytes:
+        """As JSON."""
+        return orjson.dumps(self.content)
+
+
+def wrong_request(errors: list[ErrorDetails] | list[Any]) -> Problem:
+    """422 for what pydantic found wrong, the first error in words and the others by place."""
+    places = [".".join(str(part) for part in error["loc"]) or "request" for error in errors]
+    found = repr(errors[0].get("input"))
+    what = f"{places[0]}: {errors[0]['msg']}, found {found[:100]}."
+    return Problem(
+        422,
+        what,
+        where=", ".join(dict.fromkeys(places)),
+        remedy="Correct the request; /docs shows what each parameter allows.",
+    )
+
+
+def no_model() -> Problem:
+    """503 while there is nothing to rank with."""
+    return Problem(
+        503,
+        "There is no model yet: no version was promoted, or none could be loaded.",
+        where="model",
+        remedy="See /ready; promote one: movie-recommender promote VERSION",
+        retry_after_s=5,
+    )

@@ -1,0 +1,192 @@
+"""One worker: answers, and takes up what the keeper has fetched."""
+
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+
+import uvicorn
+from fastapi import FastAPI
+
+from movie_recommender.errors import MovieRecommenderError
+from movie_recommender.ranking.contacts import Contacts
+from movie_recommender.serving.app import create_app
+from movie_recommender.serving.cache import CacheFolder, ModelState, StoreState, WorkerState
+from movie_recommender.serving.context import Context
+from movie_recommender.serving.delivery import Delivery
+from movie_recommender.serving.impressions import Impressions
+from movie_recommender.serving.journal import Journal
+from movie_recommender.serving.metrics import MODEL
+from movie_recommender.serving.model import ServedModel
+from movie_recommender.serving.seen import Seen
+from movie_recommender.serving.service import Service
+from movie_recommender.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 0.1
+"""How often a worker looks whether there is something new in the folder."""
+GRACE_S = 10
+"""How long a request that is under way may take when the worker ends."""
+KEEP_ALIVE_S = 75
+
+_M_ARENA_MAX = -8  # malloc.h
+
+
+class Follower:
+    """Keeps a service at what the folder says; loads beside, swaps a reference.
+
+    Args:
+        service: of this worker.
+        folder: which the keeper fills.
+        number: of this worker.
+    """
+
+    def __init__(self, service: Service, folder: CacheFolder, *, number: int) -> None:
+        self._service = service
+        self._folder = folder
+        self._number = number
+        self._stamp: tuple[int, int] | None = None
+        self._model, self._store = ModelState(), StoreState()
+        self._errors: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Follow as long as the parent lives; a worker without one ends as if it were asked to."""
+        parent = os.getppid()
+        while os.getppid() == parent:
+            await asyncio.sleep(LOOK_S)
+            await self.follow()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    async def follow(self) -> None:
+        """Take up what is new, if anything is."""
+        stamp = self._folder.stamp()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        model, store = self._folder.model(), self._folder.store()
+        if store.path not in (None, self._store.path):
+            await self._guarded("store", self._use_store(store))
+        if model.path not in (None, self._model.path):
+            await self._guarded("model", self._use_model(model))
+        self._service.notes = self._notes(model, store)
+        self._say()
+
+    async def _use_model(self, state: ModelState) -> None:
+        def load() -> tuple[ServedModel, Seen | None]:
+            model = ServedModel(self._folder.path / str(state.path), version=state.version or 0)
+            own = self._service.needs_contacts
+            return model, self._service.read_contacts(model.contacts) if own else None
+
+        model, seen = await asyncio.to_thread(load)
+        self._service.use_model(model, seen)
+        self._model = state
+        MODEL.set(model.version)
+        logger.info("worker=%s serves version=%s", self._number, model.version)
+
+    async def _use_store(self, state: StoreState) -> None:
+        def load() -> Seen:
+            contacts = Contacts.open(self._folder.path / str(state.path))
+            return self._service.read_contacts(contacts)
+
+        self._service.use_store(await asyncio.to_thread(load))
+        self._store = state
+        logger.info("worker=%s knows snapshot=%s", self._number, state.snapshot_id)
+
+    async def _guarded(self, what: str, use: Awaitable[None]) -> None:
+        """What can't be loaded changes nothing; another state is another try."""
+        self._errors.pop(what, None)
+        try:
+            await use
+        except (MovieRecommenderError, OSError, ValueError, KeyError) as error:
+            logger.exception("worker=%s stays with the %s before", self._number, what)
+            self._errors[what] = f"{what}: {error}"
+
+    def _notes(self, model: ModelState, store: StoreState) -> dict[str, str]:
+        """What is gone, as a reason says it."""
+        notes = {}
+        if model.gone is not None and model.version is not None:
+            notes["registry"] = f"{model.gone}: version {model.version} is the last good one"
+        seen = self._service.seen
+        if store.gone is not None and seen is not None:
+            notes["store"] = f"feature store gone: contacts up to {seen.contacts.as_of}"
+        return notes
+
+    def _say(self) -> None:
+        loaded, seen = self._service.loaded, self._service.seen
+        state = WorkerState(
+            pid=os.getpid(),
+            version=None if loaded is None else loaded.version,
+            snapshot_id=None if seen is None else seen.contacts.snapshot_id,
+            error="; ".join(self._errors.values()) or None,
+        )
+        self._folder.say_worker(self._number, state)
+
+
+def run(
+    settings: Settings,
+    folder: CacheFolder,
+    listening: socket.socket,
+    *,
+    number: int,
+    clock: Callable[[], datetime],
+) -> None:
+    """Serve on `listening` until SIGTERM; what is under way is answered first.
+
+    Args:
+        settings: the process's settings.
+        folder: which the keeper fills.
+        listening: this worker's own socket.
+        number: of this worker, from 0.
+        clock: tells the time.
+    """
+    _share_the_heap()
+    service = Service(Journal(folder.journal), clock=clock)
+    follower = Follower(service, folder, number=number)
+    context = Context(settings, folder, service, Delivery(settings), Impressions(settings))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await follower.follow()  # a worker that takes another's place answers at once
+        following = asyncio.create_task(follower.run())
+        yield
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        await asyncio.to_thread(context.impressions.close)
+        await asyncio.to_thread(context.delivery.close)
+
+    app = create_app(
+        context,
+        waiting=lambda: len(server.server_state.tasks),
+        metrics_directory=folder.metrics,
+        lifespan=lifespan,
+    )
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        loop="uvloop",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = uvicorn.Server(config)
+    server.run(sockets=[listening])
+
+
+def _share_the_heap() -> None:
+    """Have Kafka's threads, which allocate little, share one heap.
+
+    glibc gives each thread one of its own, which keeps what is freed: some 20 MB in all. Another C
+    library has no such function and no such heaps.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
