@@ -145,9 +145,9 @@ class Contacts:
             RegistryError: it isn't there or is damaged.
         """
         file = open_tensors(path)
-        about = json.loads(file.metadata["about"])
-        names = {name: tuple(about.pop(name)) for name in ("countries", "devices")}
-        return cls(**{name: file.tensors[name] for name in _ARRAYS}, **names, **about)
+        about: dict[str, Any] = json.loads(file.metadata["about"])
+        about |= {name: tuple(about[name]) for name in ("countries", "devices")}
+        return cls(**about | {name: file.tensors[name] for name in _ARRAYS})
 
     def row(self, user_id: int) -> int | None:
         """The user's row, or None."""
