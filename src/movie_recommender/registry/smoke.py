@@ -138,11 +138,8 @@ def _serves(found: Record, version: int) -> bool:
 
 
 def _refusal(found: Record, version: int) -> str | None:
-    refused = found["registry"]["refused"]
-    broken = [text for text in found["degraded"] if "model:" in text]
-    if refused is not None and refused.startswith(f"version {version}:"):
-        return str(refused)
-    return broken[0] if broken else None
+    """Why the keeper or a worker can't take up the version; None where nobody says so."""
+    return next((text for text in found["degraded"] if f"version {version}:" in text), None)
 
 
 def _summary(found: Record) -> str:

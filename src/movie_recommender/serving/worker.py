@@ -71,9 +71,9 @@ class Follower:
         self._stamp = stamp
         model, store = self._folder.model(), self._folder.store()
         if store.path not in (None, self._store.path):
-            await self._guarded("store", self._use_store(store))
+            await self._guarded("store", f"snapshot {store.snapshot_id}", self._use_store(store))
         if model.path not in (None, self._model.path):
-            await self._guarded("model", self._use_model(model))
+            await self._guarded("model", f"version {model.version}", self._use_model(model))
         self._service.notes = self._notes(model, store)
         self._say()
 
@@ -98,14 +98,14 @@ class Follower:
         self._store = state
         logger.info("worker=%s knows snapshot=%s", self._number, state.snapshot_id)
 
-    async def _guarded(self, what: str, use: Awaitable[None]) -> None:
+    async def _guarded(self, what: str, name: str, use: Awaitable[None]) -> None:
         """What can't be loaded changes nothing; another state is another try."""
         self._errors.pop(what, None)
         try:
             await use
         except (MovieRecommenderError, OSError, ValueError, KeyError) as error:
             logger.exception("worker=%s stays with the %s before", self._number, what)
-            self._errors[what] = f"{what}: {error}"
+            self._errors[what] = f"{name}: {error}"
 
     def _notes(self, model: ModelState, store: StoreState) -> dict[str, str]:
         """What is gone, as a reason says it."""
