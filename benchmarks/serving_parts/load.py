@@ -3,12 +3,11 @@
 A process of its own, on bare sockets: what it costs is taken from no server's figures but by the
 core that they share, and from both alike.
 
-    python -m serving_parts.load PORT CONNECTIONS SECONDS USERS
+    python -m serving_parts.load PORT CONNECTIONS SECONDS USERS QUERY
 """
 
 import asyncio
 import json
-import os
 import random
 import sys
 import time
@@ -16,17 +15,23 @@ import time
 import uvloop
 
 _LENGTH = b"content-length: "
+_ARGUMENTS = (int, int, float, int, str)
 
 
 async def ask(
-    port: int, until: float, users: range, seed: int, latencies: list[float], failed: list[int]
+    port: int,
+    query: str,
+    until: float,
+    users: range,
+    seed: int,
+    latencies: list[float],
+    failed: list[int],
 ) -> None:
     """One connection."""
     rng = random.Random(seed)
-    more = os.environ.get("MORE", "")
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while time.perf_counter() < until:
-        path = f"/recommendations/{rng.choice(users)}?k=10{more}"
+        path = f"/recommendations/{rng.choice(users)}?{query}"
         began = time.perf_counter()
         writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -38,13 +43,13 @@ async def ask(
     writer.close()
 
 
-async def main(port: int, connections: int, seconds: float, n_users: int) -> None:
+async def main(port: int, connections: int, seconds: float, n_users: int, query: str) -> None:
     """Ask, and print what it was."""
     latencies: list[float] = []
     failed: list[int] = []
     began = time.perf_counter()
     asking = [
-        ask(port, began + seconds, range(n_users), seed, latencies, failed)
+        ask(port, query, began + seconds, range(n_users), seed, latencies, failed)
         for seed in range(connections)
     ]
     await asyncio.gather(*asking)
@@ -60,4 +65,4 @@ async def main(port: int, connections: int, seconds: float, n_users: int) -> Non
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])))
+    uvloop.run(main(*(kind(text) for kind, text in zip(_ARGUMENTS, sys.argv[1:], strict=True))))

@@ -19,7 +19,7 @@ from movie_recommender.settings import Settings
 
 MAX_LISTS = 5_000
 """Lists that wait; some 500 bytes each."""
-QUEUE_MESSAGES = 20_000
+QUEUE_MESSAGES = 10_000
 _PAUSE_S = 0.05
 
 

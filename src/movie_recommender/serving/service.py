@@ -16,7 +16,7 @@ from movie_recommender.serving.query import Query
 from movie_recommender.serving.recommender import Ranking, rank
 from movie_recommender.serving.seen import Known, Seen
 
-MAX_ANSWERS = 2_000
+MAX_ANSWERS = 1_000
 """Answers that are kept; some 2 KB each."""
 
 

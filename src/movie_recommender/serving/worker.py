@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
+import pyarrow as pa
 import uvicorn
 from fastapi import FastAPI
 
@@ -80,6 +81,8 @@ class Follower:
     async def _use_model(self, state: ModelState) -> None:
         def load() -> tuple[ServedModel, Seen | None]:
             model = ServedModel(self._folder.path / str(state.path), version=state.version or 0)
+            pa.default_memory_pool().release_unused()
+            _trim()  # reading has left more free memory behind than the model takes
             own = self._service.needs_contacts
             return model, self._service.read_contacts(model.contacts) if own else None
 
@@ -180,6 +183,12 @@ def run(
     )
     server = uvicorn.Server(config)
     server.run(sockets=[listening])
+
+
+def _trim() -> None:
+    """Give free memory back to the system, where the C library can."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _share_the_heap() -> None:
