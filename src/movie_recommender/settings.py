@@ -205,7 +205,7 @@ class Settings(BaseSettings):
     training_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     training_epochs: Annotated[int, Field(ge=1, le=1000)] = 28
     training_threads: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Threads of the training; 0: one for each core."""
+    """Threads of the training; 0: one, or one for each core where the data keep them busy."""
     training_constants: Annotated[str, AfterValidator(_numbers)] = "{}"
     """Constants of the training that replace its defaults, as `tune` prints them: a JSON object."""
 

@@ -20,6 +20,9 @@ _SHARES = (
 )
 _MAY_BE_ZERO = ("dim", "mlp_epochs", "user_l2", "movie_l2")
 
+_MANY_CELLS = 200_000_000
+"""Users times movies from which on an epoch takes one thread seven seconds and more."""
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -69,7 +72,8 @@ class TrainingConfig:
     warm_share: float = 0.3
     """Of the epochs and of the learning rate, for a training that goes on from an earlier model."""
     seed: int = 0
-    threads: int = 2
+    threads: int = 0
+    """0: as many as the data keep busy, see `within`."""
 
     @classmethod
     def of(cls, settings: Settings) -> "TrainingConfig":
@@ -91,15 +95,17 @@ class TrainingConfig:
         return cls(
             epochs=settings.training_epochs,
             seed=settings.training_seed,
-            threads=settings.training_threads or os.cpu_count() or 1,
+            threads=settings.training_threads,
             **{name: types[name](value) for name, value in constants.items()},
         )
 
     def within(self, positives: csr_array) -> "TrainingConfig":
-        """For these data: a `dim` of 0 becomes three dimensions for a user's mean positive.
+        """For these data: what is 0 because they decide it is set.
 
-        It is the nearest power of 2 from 32 to 128; sparser histories don't bear more. There are
-        never more dimensions than movies.
+        `dim` becomes three dimensions for a user's mean positive, the nearest power of 2 from 32
+        to 128; sparser histories don't bear more. There are never more dimensions than movies.
+        `threads` becomes 1, or one for each core where an epoch has many cells: in short steps
+        threads wait for each other, and beside other work for a core that they don't get.
 
         Args:
             positives: (U, I).
@@ -107,7 +113,9 @@ class TrainingConfig:
         users = max(1, np.count_nonzero(np.diff(positives.indptr)))
         wanted = 3.0 * max(1, positives.nnz) / users
         borne = 2 ** round(min(max(math.log2(wanted), 5.0), 7.0))
-        return replace(self, dim=min(self.dim or borne, positives.shape[1]))
+        cells = users * min(positives.shape[1], self.columns)
+        threads = self.threads or (1 if cells < _MANY_CELLS else os.cpu_count() or 1)
+        return replace(self, dim=min(self.dim or borne, positives.shape[1]), threads=threads)
 
     @property
     def recency(self) -> Recency:

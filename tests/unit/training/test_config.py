@@ -1,6 +1,7 @@
 """TRAINING_CONSTANTS on its way into the trainings' constants."""
 
 import json
+import os
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -66,3 +67,12 @@ def test_dimensions_follow_the_histories(n_positives: int, n_movies: int, dim: i
     positives = csr_array(liked)
     assert TrainingConfig().within(positives).dim == dim
     assert TrainingConfig(dim=48).within(positives).dim == 48
+
+
+def test_one_thread_unless_there_is_much_to_do() -> None:
+    users = np.arange(11_000)
+    few = csr_array((np.ones(500), (users[:500], users[:500])), shape=(11_000, 20_000))
+    many = csr_array((np.ones(11_000), (users, users)), shape=(11_000, 20_000))
+    assert TrainingConfig().within(few).threads == 1
+    assert TrainingConfig().within(many).threads == os.cpu_count()
+    assert TrainingConfig(threads=3).within(few).threads == 3
