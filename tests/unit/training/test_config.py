@@ -14,9 +14,7 @@ from movie_recommender.training.config import TrainingConfig
 
 
 def config(constants: dict[str, float], **settings: object) -> TrainingConfig:
-    return TrainingConfig.of(
-        load_settings(training_constants=json.dumps(constants), training_threads=2, **settings)
-    )
+    return TrainingConfig.of(load_settings(training_constants=json.dumps(constants), **settings))
 
 
 def test_without_a_variable_the_defaults_hold() -> None:
