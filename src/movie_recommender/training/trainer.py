@@ -175,7 +175,7 @@ def _backward(state: _State, block: Block, config: TrainingConfig, *, mlp: bool)
     model, rows = state.model, torch.from_numpy(block.users)
     columns = None if block.columns is None else torch.from_numpy(block.columns)
     movies, bias = model.movies(columns, known=torch.from_numpy(block.column_known))
-    liked, unliked = _past(block.inputs, movies), _past(block.unliked, movies)
+    liked, unliked = _pasts(block, movies)
     known = torch.from_numpy(block.known)
     users = model.users(rows, liked, unliked, known=known)  # (B, d)
     kept = state.rng.random(users.shape, np.float32) >= config.dropout
@@ -189,15 +189,23 @@ def _backward(state: _State, block: Block, config: TrainingConfig, *, mlp: bool)
     return loss
 
 
-def _past(bags: Bags, movies: Tensor) -> Past:
+def _pasts(block: Block, movies: Tensor) -> tuple[Past, Past]:
+    """Of what was liked and what not; in one go, for its gradient is as large as `movies`."""
+    liked, unliked = block.inputs, block.unliked
     vectors = functional.embedding_bag(
-        torch.from_numpy(bags.place),
+        torch.from_numpy(np.concatenate([liked.place, unliked.place])),
         movies,
-        torch.from_numpy(bags.start),
+        torch.from_numpy(np.concatenate([liked.start, len(liked.place) + unliked.start])),
         mode="sum",
-        per_sample_weights=torch.from_numpy(bags.weight),
-    )  # (B, d)
-    return Past(vectors, torch.from_numpy(bags.count).float()[:, None])
+        per_sample_weights=torch.from_numpy(np.concatenate([liked.weight, unliked.weight])),
+    )  # (2 B, d)
+    of_liked, of_unliked = vectors.chunk(2)
+    return Past(of_liked, _count(liked)), Past(of_unliked, _count(unliked))
+
+
+def _count(bags: Bags) -> Tensor:
+    """(B, 1) float32."""
+    return torch.from_numpy(bags.count).float()[:, None]
 
 
 def cross_entropy(logits: Tensor, block: Block, unobserved: float) -> tuple[float, Tensor]:
