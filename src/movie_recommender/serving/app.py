@@ -18,7 +18,7 @@ from movie_recommender.serving import (
     web,
 )
 from movie_recommender.serving.context import Context
-from movie_recommender.serving.gate import App, Gate
+from movie_recommender.serving.gate import App, Gate, broken
 from movie_recommender.serving.hot import HotRoute
 from movie_recommender.serving.metrics import RESPONSES, SECONDS
 from movie_recommender.serving.problems import Problem, ProblemBody, wrong_request
@@ -62,6 +62,7 @@ def create_app(
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(Exception, _broken)
     app.middleware("http")(_counted)
     return Gate(
         hot,
@@ -90,6 +91,11 @@ async def _problem(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     return _answer(request, wrong_request(list(error.errors())))
+
+
+async def _broken(request: Request, _: Exception) -> Response:
+    """A defect; it is raised on, so that the server's log has it."""
+    return _answer(request, broken())
 
 
 async def _refused(request: Request, error: Exception) -> Response:

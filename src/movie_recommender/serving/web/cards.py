@@ -1,10 +1,11 @@
 """A movie as the page shows it."""
 
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from movie_recommender.serving.catalogue import Catalogue
-from movie_recommender.serving.explain import Explained
+from movie_recommender.serving.explain import Because, Explained
 
 N_HUES = 12
 """Colours of the style sheet for genres."""
@@ -26,7 +27,7 @@ class Card:
         year: None where not known.
         language: None where not known.
         hue: its colour, 0 to `N_HUES` - 1; that of its first genre.
-        because: titles of the liked movies that brought it here, the strongest first.
+        because: titles of the liked movies that brought it here.
     """
 
     movie_id: int
@@ -42,18 +43,35 @@ class Card:
         """What stands for a poster."""
         return next((letter for letter in self.title if letter.isalnum()), "?").upper()
 
+    @property
+    def year_apart(self) -> bool:
+        """Whether there is a year to show that the title doesn't end with already."""
+        return self.year is not None and not self.title.endswith(f"({self.year})")
 
-def card(catalogue: Catalogue, row: int, explained: Explained | None = None) -> Card:
-    """The movie at `row`, with the reasons for it if there are any."""
+
+def card(catalogue: Catalogue, row: int, because: Sequence[int] = ()) -> Card:
+    """The movie at `row`; `because` are the rows of the liked movies that brought it."""
     movie = catalogue.movie(row)
     name = (movie["genres"] or [""])[0]
-    because = [] if explained is None else _because(catalogue, explained)
-    return Card(**movie, hue=zlib.crc32(name.encode()) % N_HUES, because=because)
+    titles = [catalogue.titles[liked] for liked in because]
+    return Card(**movie, hue=zlib.crc32(name.encode()) % N_HUES, because=titles)
 
 
-def _because(catalogue: Catalogue, explained: Explained) -> list[str]:
-    strongest = explained.history[:MAX_BECAUSE]
-    least = WORTH_NAMING * max((part.total for part in strongest), default=0.0)
-    return [
-        catalogue.titles[part.row] for part in strongest if part.total > 0 and part.total >= least
-    ]
+def because(explained: Sequence[Explained]) -> dict[int, list[int]]:
+    """By recommended row: the rows of the liked movies that are worth naming for it.
+
+    They are among those that add most to its score, and of them those go first that add more to it
+    than to the rest of the list: the newest likes add much to every movie.
+    """
+    mean: dict[int, float] = {}
+    for one in explained:
+        for part in one.history:
+            mean[part.row] = mean.get(part.row, 0.0) + part.total / len(explained)
+    return {one.row: _named(one.history, mean) for one in explained}
+
+
+def _named(history: Sequence[Because], mean: Mapping[int, float]) -> list[int]:
+    least = WORTH_NAMING * max((part.total for part in history), default=0.0)
+    worth = [part for part in history if part.total > 0.0 and part.total >= least]
+    worth.sort(key=lambda part: mean[part.row] - part.total)
+    return [part.row for part in worth[:MAX_BECAUSE]]

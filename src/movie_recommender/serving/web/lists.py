@@ -1,5 +1,6 @@
 """The home page's view: a user's list, what it may be narrowed to, and why it is this one."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from movie_recommender.serving.problems import wrong_request
 from movie_recommender.serving.query import Query
 from movie_recommender.serving.recommender import top
 from movie_recommender.serving.service import Service
-from movie_recommender.serving.web.cards import Card, card
+from movie_recommender.serving.web.cards import Card, because, card
 from movie_recommender.serving.web.words import Why, why
 
 LENGTHS = (12, 24, 48)
@@ -68,7 +69,7 @@ def facets(catalogue: Catalogue) -> Facets:
     return Facets(sorted(genres), sorted({name for name in catalogue.languages if name}))
 
 
-def list_view(
+async def list_view(
     service: Service, hot: HotRoute, user_id: int, filters: Mapping[str, str]
 ) -> ListView:
     """The list, ranked now; it counts as shown.
@@ -82,17 +83,16 @@ def list_view(
     model, known = service.model, service.known(user_id)
     rows = [model.catalogue.row(item["movie_id"]) for item in answer["items"]]
     found = [row for row in rows if row is not None]
-    parts = {}
+    reasons: dict[int, list[int]] = {}
     if len(model.rows(known.liked)):
-        parts = {
-            part.row: part for part in explain(model, user_id, known, np.array(found, np.int64))
-        }
+        # In a thread: a long history takes a tenth of a second, and other lists don't wait for it.
+        reasons = because(await asyncio.to_thread(explain, model, user_id, known, np.array(found)))
     return ListView(
         user_id=user_id,
         impression_id=answer["impression_id"],
         version=answer["model_version"],
         why=why(answer["reason"]),
-        cards=[card(model.catalogue, row, parts.get(row)) for row in found],
+        cards=[card(model.catalogue, row, reasons.get(row, ())) for row in found],
         n_liked=len(known.liked),
         filters=dict(filters),
         back=f"/?{urlencode(filters)}",

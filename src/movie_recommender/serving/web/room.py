@@ -19,6 +19,8 @@ METRICS = {
     "auc": ("AUC", "how often it is ranked above one that wasn't met"),
 }
 
+BASELINES = {"item_knn": "item-kNN", "ease": "EASE", "als": "iALS", "bpr": "BPR"}
+
 RULES = {
     "judged_users": "enough users were judged",
     "auc": "AUC is high enough",
@@ -144,14 +146,19 @@ def verdict_of(version: int, judgement: Mapping[str, Any]) -> Verdict:
 
 def _rule(reason: Mapping[str, Any]) -> Rule:
     name, value, threshold = reason["rule"], reason["value"], reason["threshold"]
-    text = RULES.get(name) or f"not behind {name.removeprefix('beats_').replace('_', ' ')}"
+    text = RULES.get(name) or f"not behind {_baseline(name.removeprefix('beats_'))}"
     if reason.get("about"):
         text = f"{text} ({reason['about']})"
     state = "ok" if reason["passed"] else str(reason.get("severity", "fail"))
     drawn = None
-    if value is not None and threshold is not None:
-        drawn = whisker(Estimate(value, reason.get("low"), reason.get("high")), threshold)
-    return Rule(text, state, value, reason.get("low"), reason.get("high"), threshold, drawn)
+    low, high = reason.get("low"), reason.get("high")
+    if value is not None and threshold is not None and low is not None:
+        drawn = whisker(Estimate(value, low, high), threshold)
+    return Rule(text, state, value, low, high, threshold, drawn)
+
+
+def _baseline(name: str) -> str:
+    return BASELINES.get(name, name.replace("_", " "))
 
 
 def _plot(versions: Sequence[Version], name: str, threshold: float) -> Plot:

@@ -72,7 +72,7 @@ def _add_lists(routes: APIRouter, service: Service, hot: HotRoute) -> None:
             request,
             "home",
             message=_message(service, request.query_params),
-            view=list_view(service, hot, user_id, filters),
+            view=await list_view(service, hot, user_id, filters),
             facets=facets_now(),
             lengths=LENGTHS,
             because=because,

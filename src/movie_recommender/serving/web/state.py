@@ -78,7 +78,7 @@ def _store(store: Mapping[str, Any], now: datetime) -> Part:
 
 
 def _registry(registry: Mapping[str, Any]) -> Part:
-    name = "Model registry (MLflow)"
+    name = "MLflow, the registry"
     if registry["refused"] is not None:
         sentence = "A newer version was promoted and isn't served; the one before goes on."
         return Part(name, "fail", "refused", sentence, [("Why", str(registry["refused"]))])
@@ -108,7 +108,7 @@ def _workers(workers: list[Mapping[str, Any]], model: Mapping[str, Any] | None) 
         (f"Process {worker['pid']}", f"version {worker['version'] or 'none'}") for worker in workers
     ]
     if all(worker["version"] == wanted for worker in workers):
-        return Part("Workers", "ok", f"{len(workers)} agree", "All answer with one version.", facts)
+        return Part("Workers", "ok", "in step", "All answer with the same version.", facts)
     sentence = "Some still load the version; that takes a second or two."
     return Part("Workers", "warn", "not one yet", sentence, facts)
 
