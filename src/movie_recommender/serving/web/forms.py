@@ -62,12 +62,22 @@ def key_of(feedback: Feedback) -> str | None:
 
 def back_to(fields: Mapping[str, str], **said: object) -> str:
     """Where the form was, a place on this server, with `said` in its query."""
-    parts = urlsplit(fields.get("back", "/"))
-    # A path that begins with two slashes, of whichever kind, is another server to a browser.
-    here = parts.path.startswith("/") and parts.path[1:2] not in ("/", "\\")
-    path = parts.path if here and not parts.netloc and parts.path.isprintable() else "/"
-    kept = {name: value for name, value in parse_qsl(parts.query) if name not in said}
+    path, query = _here(fields.get("back", "/"))
+    kept = {name: value for name, value in parse_qsl(query) if name not in said}
     return f"{path}?{urlencode(kept | {name: str(value) for name, value in said.items()})}"
+
+
+def _here(address: str) -> tuple[str, str]:
+    """Path and query of an address; the home page's where it isn't one of this server's."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "/", ""
+    # A path that begins with two slashes, of whichever kind, is another server to a browser.
+    inside = parts.path.startswith("/") and parts.path[1:2] not in ("/", "\\")
+    if parts.netloc or not inside or not parts.path.isprintable():
+        return "/", ""
+    return parts.path, parts.query
 
 
 _KEPT = ("user_id", "movie_id", "impression_id", "position")

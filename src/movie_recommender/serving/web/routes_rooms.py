@@ -1,6 +1,7 @@
 """The pages for whoever runs it: the model room with its rollback, and the pipeline's state."""
 
 import asyncio
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -22,7 +23,12 @@ from movie_recommender.serving.web.versions import Version, VersionsApi
 def router(context: Context) -> APIRouter:
     """The routes."""
     routes = APIRouter(include_in_schema=False)
-    api = VersionsApi(context.settings)
+
+    @cache
+    def api() -> VersionsApi:
+        """Made when it is first needed: it takes memory of its own."""
+        return VersionsApi(context.settings)
+
     one_at_a_time = asyncio.Lock()
 
     @routes.get("/models")
@@ -32,7 +38,7 @@ def router(context: Context) -> APIRouter:
         if "back" in request.query_params:
             message = Message("The version before is in production again.")
         asked = parse_user_id(request.query_params.get("version", ""))
-        found = await asyncio.to_thread(_found, context, api, asked)
+        found = await asyncio.to_thread(_found, context, api(), asked)
         ready = readiness(context)
         closed = context.settings.serving_admin_key is None
         return page(
@@ -45,7 +51,7 @@ def router(context: Context) -> APIRouter:
         fields = await forms.fields_of(request)
         context.check_admin(fields.get("key"))
         async with one_at_a_time:
-            await _check_unmoved(api, fields.get("production", ""))
+            await _check_unmoved(api(), fields.get("production", ""))
             await roll_back(context.settings)
         context.folder.ask_reload()
         return RedirectResponse("/models?back=1", status_code=303)
