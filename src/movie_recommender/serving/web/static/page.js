@@ -64,7 +64,7 @@
     if (!ok || number !== asked) return; // an answer that came late is to an older question
     show(page);
     history.replaceState(null, "", address);
-    say(page.querySelector("[data-said]").textContent, "quietly");
+    say(document.querySelector("[data-said]").textContent, "quietly");
   }
 
   document.addEventListener("input", (event) => {
