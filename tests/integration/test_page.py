@@ -244,6 +244,8 @@ def test_when_the_server_is_gone_the_page_says_so_in_place(
     page.get_by_role("button", name=f"Like Movie {before[0]}", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("doesn't answer")
     assert shown(page) == before
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("status")).to_have_text("")
 
 
 def test_the_model_room(open_page: Open, serving: ServingProcess, world: Settings) -> None:

@@ -107,6 +107,8 @@ def _workers(workers: list[Mapping[str, Any]], model: Mapping[str, Any] | None) 
     facts = [
         (f"Process {worker['pid']}", f"version {worker['version'] or 'none'}") for worker in workers
     ]
+    if wanted is None:
+        return Part("Workers", "ok", "wait", "They answer as soon as there is a model.", facts)
     if all(worker["version"] == wanted for worker in workers):
         return Part("Workers", "ok", "in step", "All answer with the same version.", facts)
     sentence = "Some still load the version; that takes a second or two."

@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const SEARCH_PAUSE_MS = 200;
+  const SAID_FOR_MS = 8000; // a failure stays until the next click, or Escape
   const status = document.getElementById("status");
 
   async function load(address, options = {}) {
@@ -10,10 +11,19 @@
     return { ok: answer.ok, page };
   }
 
-  function say(text, state = "ok") {
+  let silence;
+  function say(text, state) {
+    clearTimeout(silence);
     status.className = `said ${state}`;
     status.textContent = text;
+    if (state === "over ok") silence = setTimeout(() => say("", ""), SAID_FOR_MS);
   }
+
+  function hush() {
+    if (status.classList.contains("over")) say("", "");
+  }
+  document.addEventListener("click", hush);
+  document.addEventListener("keydown", (event) => event.key === "Escape" && hush());
 
   function show(page) {
     document.title = page.title;
@@ -36,14 +46,14 @@
     try {
       const { ok, page } = await load(form.action, { method: "POST", body });
       if (!ok) {
-        say(page.querySelector("[data-said]")?.textContent ?? page.title, "fail");
+        say(page.querySelector("[data-said]")?.textContent ?? page.title, "over fail");
         return;
       }
       show(page);
-      say(page.getElementById("status").textContent);
+      say(page.getElementById("status").textContent, "over ok");
       focusAt(place, button.value);
     } catch {
-      say("The server doesn't answer. Try again.", "fail");
+      say("The server doesn't answer. Try again.", "over fail");
     } finally {
       form.removeAttribute("aria-busy");
     }
