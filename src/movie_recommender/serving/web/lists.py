@@ -59,8 +59,14 @@ class ListView:
 
 
 def filters_of(parameters: Mapping[str, str]) -> dict[str, str]:
-    """The filters that are set; a field that was left empty isn't."""
-    return {name: parameters[name].strip() for name in _FILTERS if parameters.get(name, "").strip()}
+    """The filters that are set; a field that was left empty isn't, nor a length not offered.
+
+    Each movie of a list is explained, so that a long list would be work for a stranger to order.
+    """
+    found = {name: parameters.get(name, "").strip() for name in _FILTERS}
+    if found["k"] not in map(str, LENGTHS):
+        found["k"] = ""
+    return {name: value for name, value in found.items() if value}
 
 
 def facets(catalogue: Catalogue) -> Facets:

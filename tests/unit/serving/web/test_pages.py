@@ -91,6 +91,7 @@ def test_filters_are_kept_and_said(browse: Browse, loaded: Context) -> None:
     back = page.of("input", name="back")[0]["value"]
     assert back == "/?k=24&genre=odd"
     assert "k=24 cut to the" in page.text
+    assert len(titles(read(browse("/?k=1000")))) == 12
     assert "No movie is left" in read(browse("/?genre=none")).text
     assert "year_from" in read(browse("/?year_from=1"), 422).text
 
@@ -107,6 +108,8 @@ def test_before_any_model_the_page_says_what_to_do(browse: Browse, context: Cont
 
 
 def test_programs_still_get_json(get: Browse, browse: Browse, loaded: Context) -> None:
+    paths = get("/openapi.json").json()["paths"]
+    assert not {"/", "/act", "/user", "/m/{movie_id}", "/models", "/static/{name}"} & paths.keys()
     assert get("/m/1").json()["error"]["where"] == "movie"
     assert get("/nowhere").json()["error"]["where"] == "address"
     assert "nowhere" in read(browse("/nowhere"), 404).text
