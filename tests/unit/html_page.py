@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-VOID = ("meta", "rect", "path")
+VOID = ("meta", "rect", "path", "link", "input")
 
 
 class Page(HTMLParser):

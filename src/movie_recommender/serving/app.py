@@ -10,9 +10,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from movie_recommender import __version__
-from movie_recommender.serving import routes_feedback, routes_lists, routes_movies, routes_status
+from movie_recommender.serving import (
+    routes_feedback,
+    routes_lists,
+    routes_movies,
+    routes_status,
+    web,
+)
 from movie_recommender.serving.context import Context
-from movie_recommender.serving.gate import App, Gate
+from movie_recommender.serving.gate import App, Gate, broken
 from movie_recommender.serving.hot import HotRoute
 from movie_recommender.serving.metrics import RESPONSES, SECONDS
 from movie_recommender.serving.problems import Problem, ProblemBody, wrong_request
@@ -52,9 +58,11 @@ def create_app(
     app.include_router(routes_movies.router(context))
     app.include_router(routes_feedback.router(context))
     app.include_router(routes_status.router(context, metrics_directory))
+    app.include_router(web.router(context, hot))
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(Exception, _broken)
     app.middleware("http")(_counted)
     return Gate(
         hot,
@@ -64,7 +72,9 @@ def create_app(
     )
 
 
-def _answer(problem: Problem) -> Response:
+def _answer(request: Request, problem: Problem) -> Response:
+    if web.wants_page(request):
+        return web.problem_page(request, problem)
     return Response(
         problem.body(),
         status_code=problem.status,
@@ -73,14 +83,19 @@ def _answer(problem: Problem) -> Response:
     )
 
 
-async def _problem(_: Request, error: Exception) -> Response:
+async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return _answer(error)
+    return _answer(request, error)
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _answer(wrong_request(list(error.errors())))
+    return _answer(request, wrong_request(list(error.errors())))
+
+
+async def _broken(request: Request, _: Exception) -> Response:
+    """A defect; it is raised on, so that the server's log has it."""
+    return _answer(request, broken())
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -92,7 +107,7 @@ async def _refused(request: Request, error: Exception) -> Response:
         where="address",
         remedy="/docs shows every route.",
     )
-    answer = _answer(problem)
+    answer = _answer(request, problem)
     answer.headers.update(error.headers or {})
     return answer
 

@@ -71,7 +71,7 @@ class Gate:
             if began or isinstance(error, Problem):
                 raise
             logger.exception("path=%s", scope["path"])
-            await answer(send, _broken())
+            await answer(send, broken())
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
@@ -140,7 +140,8 @@ def _too_large(limit: int) -> Problem:
     )
 
 
-def _broken() -> Problem:
+def broken() -> Problem:
+    """500 for what nobody thought of."""
     return Problem(
         500,
         "The request could not be answered; the server's log says why.",

@@ -33,25 +33,7 @@ def router(context: Context) -> APIRouter:
     @routes.post("/feedback", status_code=202, tags=["feedback"])
     async def feedback(body: Feedback, idempotency_key: IdempotencyKey = None) -> Accepted:
         """What a user did. Answered when Kafka has it; then his next list knows of it."""
-        began = time.perf_counter()
-        event = _event(context, body, idempotency_key)
-        try:
-            await context.delivery.send(event.key, event.value)
-        except NotReadyError as error:
-            raise Problem(
-                503,
-                str(error),
-                where="kafka",
-                remedy="Send it again with the same Idempotency-Key: it counts once.",
-                retry_after_s=RETRY_S,
-            ) from error
-        LAG.observe(time.perf_counter() - began)
-        counted = False
-        if event.contact is not None:
-            with suppress(OSError):  # it is in Kafka: the next feature build knows of it
-                context.service.add(event.contact)
-                counted = True
-        return Accepted(event_id=event.event_id, counted=counted)
+        return await accept(context, body, idempotency_key)
 
     @routes.post("/admin/reload", status_code=202, tags=["admin"])
     async def reload(x_admin_key: AdminKey = None) -> Asked:
@@ -61,6 +43,33 @@ def router(context: Context) -> APIRouter:
         return Asked()
 
     return routes
+
+
+async def accept(context: Context, body: Feedback, idempotency_key: str | None) -> Accepted:
+    """Have Kafka confirm what a user did, and the user's next list know of it.
+
+    Raises:
+        Problem: Kafka didn't confirm, or the event's time is wrong.
+    """
+    began = time.perf_counter()
+    event = _event(context, body, idempotency_key)
+    try:
+        await context.delivery.send(event.key, event.value)
+    except NotReadyError as error:
+        raise Problem(
+            503,
+            str(error),
+            where="kafka",
+            remedy="Send it again with the same Idempotency-Key: it counts once.",
+            retry_after_s=RETRY_S,
+        ) from error
+    LAG.observe(time.perf_counter() - began)
+    counted = False
+    if event.contact is not None:
+        with suppress(OSError):  # it is in Kafka: the next feature build knows of it
+            context.service.add(event.contact)
+            counted = True
+    return Accepted(event_id=event.event_id, counted=counted)
 
 
 def _event(context: Context, body: Feedback, key: str | None) -> Event:

@@ -33,6 +33,7 @@ def waiting() -> list[int]:
 
 SETTINGS = load_settings(
     kafka_bootstrap_servers="127.0.0.1:9",
+    mlflow_tracking_uri="http://127.0.0.1:9",
     serving_feedback_timeout_s=1,
     serving_admin_key="secret",
     serving_queue=5,
