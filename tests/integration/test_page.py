@@ -10,13 +10,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from movie_recommender import evaluation, features, kafka, registry, training
 from movie_recommender.events import INTERACTIONS, PARTITIONS
 from movie_recommender.settings import Settings
+from tests.chromium import chromium
 from tests.conftest import own_settings
 from tests.integration.test_model import PER_GROUP, RUN_DATE, SUNDAY, fill, likes
 from tests.serving_process import ServingProcess, movie_ids, settled
 
 pytestmark = pytest.mark.integration
 
-CHROMIUM = Path("/usr/bin/chromium")
 KEY = "open sesame"
 USER = 3
 PHONE = {"width": 390, "height": 844}
@@ -59,7 +59,7 @@ def serving(world: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         yield browser
         browser.close()
 
