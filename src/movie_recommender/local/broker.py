@@ -13,7 +13,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from movie_recommender.errors import NotReadyError
-from movie_recommender.local import process
+from movie_recommender.local import apt, process
 from movie_recommender.local.ports import LOOPBACK
 
 _JAVA, _MAVEN = "openjdk-17-jre-headless", "maven"
@@ -110,13 +110,9 @@ def _require(program: str, *, say: Callable[[str], None]) -> None:
     if shutil.which(program):
         return
     packages = f"{_JAVA} {_MAVEN}"  # who lacks one mostly lacks the other
-    if os.geteuid() == 0 and shutil.which("apt-get"):
+    if apt.can_install():
         say(f"kafka    installing {packages} with apt-get (once)")
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in ("update -qq", f"install -y -qq --no-install-recommends {packages}"):
-            subprocess.run(
-                ["apt-get", *command.split()], check=False, capture_output=True, env=quiet
-            )
+        apt.install(packages)
         if shutil.which(program):
             return
     message = (
