@@ -1,16 +1,23 @@
-"""What the HTML reports have in common: each is one file, without script, other file or network.
+"""What pages have in common.
 
-`base.html` holds the head, the colours for light and dark and the forms that every report has;
-`parts.html` the macros. A report extends the one and imports the other.
+`common.css` holds the colours for light and dark and the forms that every page has, a report's or
+serving's; `parts.html` the macros. A report is one file, without script, other file or network: it
+extends `base.html`.
 """
 
 from collections.abc import Callable
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
-__all__ = ["template"]
+__all__ = ["common_css", "template"]
+
+
+def common_css() -> str:
+    """The style that serving's pages begin with, as the reports do."""
+    return files(__name__).joinpath("common.css").read_text(encoding="utf-8")
 
 
 @cache

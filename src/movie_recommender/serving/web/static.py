@@ -6,6 +6,7 @@ from importlib.resources import files
 
 from fastapi import APIRouter, Request, Response
 
+from movie_recommender.pages import common_css
 from movie_recommender.serving.problems import Problem
 
 TYPES = {
@@ -53,7 +54,8 @@ def router() -> APIRouter:
 
 @cache
 def _content(name: str) -> bytes:
-    return files(__package__).joinpath("static", name).read_bytes()
+    content = files(__package__).joinpath("static", name).read_bytes()
+    return common_css().encode() + content if name == "page.css" else content
 
 
 @cache
