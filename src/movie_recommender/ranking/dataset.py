@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +61,7 @@ class Dataset:
         ages: npt.NDArray[np.float64] = (since // _MICROSECOND - self.times) / _DAY_US
         return ages
 
-    @property
+    @cached_property
     def unliked(self) -> csr_array:
         """(U, I) float32, 1 where the user met the movie before `until` and has no positive.
 

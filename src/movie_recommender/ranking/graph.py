@@ -24,8 +24,7 @@ def scorer_graph(weights: Mapping[str, Floats], folded: Folded) -> bytes:
     lie along the last axis throughout, so that each step runs over long rows.
     """
     movies = folded.vectors
-    popularity = folded.bias[:, None] * weights["mlp_popularity"]  # (I, h1)
-    movie_half = movies @ weights["mlp_movie"] + popularity + weights["mlp_bias"]  # (I, h1)
+    movie_half = folded.half(weights) + weights["mlp_bias"]  # (I, h1)
     tables = {
         "gmf": (movies * weights["gmf_out"]).T,  # (d, I)
         "bias": folded.bias,  # (I,)

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from movie_recommender.ranking.dataset import Dataset, rows_of
 from movie_recommender.ranking.encoding import Encoding
+from movie_recommender.ranking.folded import Folded, tower
 from movie_recommender.ranking.history import ALL_ALIKE, Recency, history_matrix
 
 Floats = npt.NDArray[np.float32]
@@ -62,20 +63,12 @@ class NeuMF:
         encoding = Encoding(**json.loads((bundle / ENCODING).read_text()))
         trained = pq.read_table(bundle / CATALOGUE, columns=["movie_id", LIKED_BY])
         movie_rows, found = rows_of(dataset.movie_ids, trained["movie_id"].to_numpy())
-        # Of a movie that nobody had liked, training learned that nobody had; it is as if new.
         movie_known = found & (trained[LIKED_BY].to_numpy()[movie_rows] > 0)
         user_rows, user_known = rows_of(dataset.user_ids, weights["user_ids"])
-        movie_features = encoding.encode_movies(dataset.movies, now=dataset.until)
         self._weights = weights
-        self._movies: Floats = (
-            weights["movie_embedding"][movie_rows] * movie_known[:, None]
-            + movie_features @ weights["movie_features"]
-        )  # (I, d)
-        self._bias: Floats = (
-            weights["movie_bias"][movie_rows] * movie_known
-            + movie_features @ weights["movie_feature_bias"]
-            + weights["bias"]
-        )  # (I,)
+        folded = Folded.of(weights, encoding, dataset, rows=movie_rows, known=movie_known)
+        self._movies, self._bias = folded.vectors, folded.bias  # (I, d), (I,)
+        self._movie_half = folded.half(weights)  # (I, h1)
         users = (
             weights["user_embedding"][user_rows] * user_known[:, None]
             + encoding.encode_users(dataset.users) @ weights["user_features"]
@@ -87,8 +80,6 @@ class NeuMF:
         users += unliked @ self._movies * weights["unliked_scale"]
         users += _log_count(unliked) * weights["unliked_activity"]
         self._users: Floats = users  # (U, d)
-        popularity = self._bias[:, None] * weights["mlp_popularity"]
-        self._movie_half: Floats = self._movies @ weights["mlp_movie"] + popularity  # (I, h1)
 
     def scores(self, user_rows: Rows) -> Floats:
         """(B, I) float32 log odds of a positive."""
@@ -97,20 +88,8 @@ class NeuMF:
         step = max(1, _MLP_CELLS // max(1, len(self._bias)))
         for start in range(0, len(users), step):
             part = slice(start, start + step)
-            scores[part] += self._mlp(users[part], scores[part])
+            scores[part] += tower(self._weights, users[part], self._movie_half, scores[part])
         return np.asarray(scores + self._bias, np.float32)
-
-    def _mlp(self, users: Floats, gmf: Floats) -> Floats:
-        """(b, I): the MLP tower, its first layer split into a user and a movie half."""
-        w = self._weights
-        user_half = users @ w["mlp_user"] + w["mlp_bias"]  # (b, h1)
-        first = user_half.T[:, :, None] + self._movie_half.T[:, None, :]  # (h1, b, I)
-        first += gmf * w["mlp_gmf"][:, None, None]
-        np.maximum(first, 0.0, out=first)
-        second = w["mlp_hidden"].T @ first.reshape(len(first), -1)  # (h2, b * I)
-        second += w["mlp_hidden_bias"][:, None]
-        np.maximum(second, 0.0, out=second)
-        return np.asarray((w["mlp_out"] @ second).reshape(gmf.shape), np.float32)
 
 
 def _log_count(history: csr_array) -> Floats:

@@ -4,6 +4,7 @@ import json
 import platform
 from pathlib import Path
 
+import numpy as np
 from safetensors.numpy import load_file
 
 from movie_recommender.ranking.contacts import CONTACTS, Contacts
@@ -32,7 +33,9 @@ def write_serving_files(bundle: Path, dataset: Dataset) -> None:
     """
     weights = load_file(bundle / WEIGHTS)
     encoding = Encoding(**json.loads((bundle / ENCODING).read_text()))
-    folded = Folded.of(weights, encoding, dataset)
+    n_movies = dataset.movies.num_rows
+    liked = np.bincount(dataset.positives.indices, minlength=n_movies) > 0
+    folded = Folded.of(weights, encoding, dataset, rows=np.arange(n_movies), known=liked)
     folded.save(bundle / MOVIES)
     (bundle / SCORER).write_bytes(scorer_graph(weights, folded))
     Contacts.of(dataset).save(bundle / CONTACTS)

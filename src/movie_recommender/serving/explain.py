@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from movie_recommender.ranking.folded import Folded, tower
 from movie_recommender.serving.model import ServedModel
 from movie_recommender.serving.seen import Known
 
@@ -73,18 +74,18 @@ def explain(model: ServedModel, user_id: int, known: Known, rows: Ints) -> list[
     for row in rows.tolist():
         movie = model.movies[row] * out  # (d,)
         linear = parts @ movie  # (H,)
-        tower = _tower(model, without, row)  # (1 + H,)
+        deep = _tower(model, without, row)  # (1 + H,)
         because = [
-            Because(int(place), float(one), float(tower[0] - rest))
-            for place, one, rest in zip(history, linear, tower[1:], strict=True)
+            Because(int(place), float(one), float(deep[0] - rest))
+            for place, one, rest in zip(history, linear, deep[1:], strict=True)
         ]
         found.append(
             Explained(
                 row=row,
-                score=float(user @ movie + model.bias[row] + tower[0]),
+                score=float(user @ movie + model.bias[row] + deep[0]),
                 movie=float(model.bias[row]),
                 user=float(itself @ movie),
-                tower=float(tower[0]),
+                tower=float(deep[0]),
                 history=sorted(because, key=lambda part: -part.total),
             )
         )
@@ -92,11 +93,7 @@ def explain(model: ServedModel, user_id: int, known: Known, rows: Ints) -> list[
 
 
 def _tower(model: ServedModel, users: Floats, row: int) -> Floats:
-    """(n,) the MLP tower's output for the users' vectors (n, d) and one movie (equation 10)."""
-    w, movie = model.weights, model.movies[row]
-    movie_half = movie @ w["mlp_movie"] + model.bias[row] * w["mlp_popularity"] + w["mlp_bias"]
-    product = users @ (movie * w["gmf_out"])  # (n,)
-    first = users @ w["mlp_user"] + movie_half + product[:, None] * w["mlp_gmf"]
-    second = np.maximum(first, 0.0) @ w["mlp_hidden"] + w["mlp_hidden_bias"]
-    out: Floats = np.maximum(second, 0.0) @ w["mlp_out"]
-    return out
+    """(n,) the MLP tower's output for the users' vectors (n, d) and one movie."""
+    movie = Folded(model.movies[[row]], model.bias[[row]])
+    products = (users * model.weights["gmf_out"]) @ movie.vectors.T  # (n, 1)
+    return tower(model.weights, users, movie.half(model.weights), products)[:, 0]

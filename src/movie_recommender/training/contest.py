@@ -11,7 +11,7 @@ import numpy as np
 from movie_recommender.evaluation import protocol
 from movie_recommender.ranking import Dataset, NeuMF, Popularity
 from movie_recommender.training.config import TrainingConfig
-from movie_recommender.training.fitting import Fitted, begin, write_bundle
+from movie_recommender.training.fitting import Fitted, begin, write_model
 from movie_recommender.training.start import Earlier
 from movie_recommender.training.trainer import Epoch, train
 
@@ -114,7 +114,7 @@ def _judged(fitted: Fitted, task: protocol.Task) -> dict[str, float]:
     """What serving would get from the model: it is judged by the files that are served."""
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder, "bundle")
-        write_bundle(bundle, fitted)
+        write_model(bundle, fitted)
         return protocol.judge(NeuMF(bundle, task.dataset), task).means()
 
 

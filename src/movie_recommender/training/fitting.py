@@ -58,7 +58,13 @@ def fit(
 
 
 def write_bundle(bundle: Path, fitted: Fitted) -> None:
-    """Weights, and all that serving reads, into a new folder; `write_manifest` makes a bundle."""
+    """The model, and all else that serving reads, into a new folder for `write_manifest`."""
+    write_model(bundle, fitted)
+    write_serving_files(bundle, fitted.dataset)
+
+
+def write_model(bundle: Path, fitted: Fitted) -> None:
+    """Weights, encoding and catalogue into a new folder: what `ranking.NeuMF` reads."""
     bundle.mkdir(parents=True)
     tensors = weights(fitted.model) | {
         "user_ids": torch.from_numpy(fitted.dataset.user_ids.copy()),
@@ -69,7 +75,6 @@ def write_bundle(bundle: Path, fitted: Fitted) -> None:
     liked_by = pa.array(fitted.dataset.positives.sum(axis=0).astype(np.int64))
     catalogue = fitted.dataset.movies.append_column(LIKED_BY, liked_by)
     pq.write_table(catalogue, bundle / CATALOGUE)
-    write_serving_files(bundle, fitted.dataset)
 
 
 def weights(model: NeuMF) -> dict[str, torch.Tensor]:
