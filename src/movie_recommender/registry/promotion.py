@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import closing
 from dataclasses import asdict, dataclass
 
 from movie_recommender.errors import NotReadyError, RegistryError
@@ -159,7 +160,8 @@ def _confirmed(settings: Settings, registry: Registry, version: int) -> str:
     noted = registry.get(version).tags.get(UNCONFIRMED)
     if settings.serving_url:
         try:
-            with Serving(settings.serving_url, timeout_s=settings.serving_timeout_s) as serving:
+            serving = Serving(settings.serving_url, timeout_s=settings.serving_timeout_s)
+            with closing(serving):
                 serving.confirm(version)
         except (NotReadyError, RegistryError) as error:
             if noted is None:  # it was confirmed once: nothing of this call to take back

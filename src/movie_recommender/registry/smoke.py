@@ -2,8 +2,7 @@
 
 import math
 import time
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -32,15 +31,8 @@ class Serving:
         self._timeout_s = timeout_s
         self._client = httpx.Client(base_url=url, timeout=_REQUEST_S)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let go of its connections."""
         self._client.close()
 
     def confirm(self, version: int) -> None:

@@ -39,9 +39,10 @@ def rank(model: ServedModel, user_id: int, known: Known, query: Query) -> Rankin
     A user without a like gets what is popular in his country, else at his age, else with everybody.
     Of equal scores the lower row goes first.
     """
-    reason, scores = _scores(model, user_id, known)
+    liked, unliked = model.rows(known.liked), model.rows(known.unliked)
+    reason, scores = _scores(model, user_id, known, liked, unliked)
     if query.exclude_seen:
-        scores[model.rows(known.seen)] = -np.inf
+        scores[liked] = scores[unliked] = -np.inf
     allowed = model.allowed(*query.filters)
     if allowed is not None:
         scores[~allowed] = -np.inf
@@ -68,12 +69,12 @@ def top(scores: Floats, n: int) -> Ints:
     return places[np.lexsort((places, -scores[places]))]
 
 
-def _scores(model: ServedModel, user_id: int, known: Known) -> tuple[str, Floats]:
-    """Why these, and (I,) scores that may be written to."""
-    history = model.rows(known.liked)
-    if len(history):
-        unliked = model.rows(known.unliked)
-        vector = model.user_vector(user_id, known.person, history, unliked)
+def _scores(
+    model: ServedModel, user_id: int, known: Known, liked: Ints, unliked: Ints
+) -> tuple[str, Floats]:
+    """Why these, and (I,) scores that may be written to, by the rows that he liked and met."""
+    if len(liked):
+        vector = model.user_vector(user_id, known.person, liked, unliked)
         reason = PERSONAL if model.learned_from(user_id) else NEW_USER
         return reason, model.scores(vector[None])[0]
     group = popular_group(model.popular, known)
