@@ -215,6 +215,13 @@ class Settings(BaseSettings):
     """Who gets the e-mail about a failed run."""
     slack_conn_id: str = "slack_default"
     smtp_conn_id: str = "smtp_default"
+    apprise_conn_id: str = "apprise_default"
+    alert_channels: Annotated[str, Field(pattern=r"^[a-z_]+(,[a-z_]+)*$")] = "slack,mail"
+    """Where failures and SLA misses go, and who stands in for whom: slack, mail, apprise."""
+    alert_patience_s: Annotated[float, Field(ge=0, le=600)] = 60.0
+    """How long a channel that refuses is tried before the next one, in seconds."""
+    alert_outbox: DiskPath = Path("/data/alerts/outbox")
+    """Folder of the alerts that wait for a channel, shared by workers and triggerers."""
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -244,11 +251,18 @@ def _explain(error: ValidationError) -> str:
 
 @dataclass(frozen=True)
 class AlertContacts:
-    """Where alerts go: an address and two of Airflow's connection ids."""
+    """Where alerts go, and the addresses they link to; the fields are those of `Settings`."""
 
     alert_email: str
     slack_conn_id: str
     smtp_conn_id: str
+    apprise_conn_id: str
+    channels: tuple[str, ...]
+    patience_s: float
+    outbox: Path
+    model_name: str
+    mlflow_tracking_uri: str
+    serving_url: str
 
 
 def alert_contacts() -> AlertContacts:
@@ -261,11 +275,23 @@ def alert_contacts() -> AlertContacts:
     def value(name: str) -> str:
         return str(values.get(name) or Settings.model_fields[name].default)
 
+    names = ("alert_email", "slack_conn_id", "smtp_conn_id", "apprise_conn_id", "model_name")
     return AlertContacts(
-        alert_email=value("alert_email"),
-        slack_conn_id=value("slack_conn_id"),
-        smtp_conn_id=value("smtp_conn_id"),
+        **{name: value(name) for name in (*names, "mlflow_tracking_uri", "serving_url")},
+        channels=tuple(filter(None, (name.strip() for name in value("alert_channels").split(",")))),
+        patience_s=_seconds(value("alert_patience_s")),
+        outbox=Path(value("alert_outbox")),
     )
+
+
+def _seconds(text: str) -> float:
+    """The alerts' patience; the default for what is no number of seconds."""
+    known: float = Settings.model_fields["alert_patience_s"].default
+    try:
+        seconds = float(text)
+    except ValueError:
+        return known
+    return seconds if 0 <= seconds <= 600 else known
 
 
 def describe(settings: Settings) -> Mapping[str, str]:

@@ -3,13 +3,19 @@
 The rooms are stand-ins; the integration tests run the real ones.
 """
 
+import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.dag_processing.dagbag import DagBag
 
 from movie_recommender.errors import InputDataError
+from movie_recommender.orchestration import DAG_ID
+from movie_recommender.orchestration.outbox import Outbox
+from tests.unit.orchestration.conftest import DAGS
 from tests.unit.orchestration.rooms import Rooms
 from tests.unit.orchestration.sinks import MailSink, SlackSink
 
@@ -28,6 +34,34 @@ def execute(
     dag: Any, airflow_db: None, rooms: Rooms, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Any:
     """Runs the DAG; gives (the run's state, its tasks' states, the run's id)."""
+    return runner(dag, monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def execute_by(
+    airflow_db: None, rooms: Rooms, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Any:
+    """As `execute`, for the DAG that ALERT_CHANNELS gives."""
+
+    def run_by(channels: str) -> Any:
+        monkeypatch.setenv("ALERT_CHANNELS", channels)
+        return runner(DagBag(dag_folder=str(DAGS)).dags[DAG_ID], monkeypatch, tmp_path)
+
+    return run_by
+
+
+@pytest.fixture
+def apprise(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackSink]:
+    """A webhook, here, as the connection `apprise_default`."""
+    sink = SlackSink()
+    connection = {"conn_type": "generic", "password": f"json://127.0.0.1:{sink.port}/"}
+    monkeypatch.setenv("AIRFLOW_CONN_APPRISE_DEFAULT", json.dumps(connection))
+    yield sink
+    sink.close()
+
+
+def runner(dag: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    monkeypatch.setenv("SERVING_URL", "http://serving.test")
     monkeypatch.setattr(dag, "deadline", None)  # dag.test() crashes with one: apache/airflow 73428
     for task in dag.tasks:
         monkeypatch.setattr(task, "retries", 0)
@@ -55,11 +89,15 @@ def test_a_passed_gate_deploys_and_tells_slack(
     assert rooms.calls["training"]["force"] is True
     assert rooms.calls["training"]["request_id"] == run_id
     assert rooms.calls["training"]["run_date"] == SUNDAY.date()
-    [(path, text)] = slack.messages
-    assert path == "/services/T/B/X"
+    [text] = slack.texts
     assert "Model version: 7 (now in production)" in text
     assert "auc: 0.9 against 0.75: ok" in text
+    assert "Metrics (those of version 6 in production): auc 0.9 (0.85, +0.05)" in text
+    assert "Ahead of production in NDCG@10: +0.02 [0.01, 0.03]" in text
     assert "Execution date: 2025-06-01T02:00:00+00:00" in text
+    page = "http://localhost:5000/#/models/movie-recommender/versions/7"
+    assert f"<http://mlflow.test/#/report|evaluation report>, <{page}|model version>, <" in text
+    assert "<http://serving.test/models|model room>" in text
     assert mail.mails == []
 
 
@@ -72,7 +110,7 @@ def test_a_refused_gate_skips_deployment_in_a_run_by_hand(
     assert tasks["skip_deploy"] == tasks["alert_success"] == "success"
     assert tasks["deploy_model"] == "skipped"
     assert "registry" not in rooms.calls
-    assert "not deployed; production is unchanged" in slack.messages[0][1]
+    assert "not deployed; production is unchanged" in slack.texts[0]
     assert (tmp_path / "simulated").read_text().endswith("daily --date 2025-05-31\n")
 
 
@@ -84,7 +122,7 @@ def test_a_failing_task_fails_the_run_and_both_channels_name_it(
     assert state == "failed"
     assert tasks["train_model"] == "failed"
     assert tasks["alert_success"] == "upstream_failed"
-    [(_, text)] = slack.messages
+    [text] = slack.texts
     [(recipients, content)] = mail.mails
     assert recipients == ["ml-platform-alerts@example.com"]
     for message in (text, content):
@@ -100,13 +138,63 @@ def test_without_connections_the_run_keeps_its_outcome(execute: Any, rooms: Room
     assert tasks["alert_success"] == "skipped"
 
 
-def test_a_dead_slack_fails_the_alert_and_a_mail_carries_its_message(
+def test_a_dead_slack_leaves_the_runs_outcome_and_a_mail_stands_in(
     execute: Any, rooms: Rooms, slack: SlackSink, mail: MailSink
 ) -> None:
     slack.status = 500
     state, tasks, _ = execute(logical_date=None, run_after=SUNDAY)
+    assert state == "success"
+    assert tasks["alert_success"] == "skipped"
+    [content] = mail.texts
+    assert "because slack didn" in content
+    assert "7 (now in production)" in content
+
+
+def test_an_alert_that_is_nowhere_fails_its_task(
+    execute: Any, rooms: Rooms, slack: SlackSink, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ALERT_OUTBOX", str(tmp_path / "file" / "outbox"))
+    slack.status = 500
+    state, tasks, _ = execute(logical_date=None, run_after=SUNDAY)
+    assert (state, tasks["alert_success"]) == ("failed", "failed")
+
+
+def test_every_alert_of_an_outage_arrives_exactly_once(
+    execute: Any, rooms: Rooms, slack: SlackSink, mail: MailSink, outbox: Outbox
+) -> None:
+    """Slack answers 500 and mail is refused while one run succeeds and one fails; the next
+    run, with both back, delivers what waited, each alert once and by its own channel."""
+    slack.status, mail.refuses = 500, {"RCPT": "450 busy"}
+    *_, succeeded = execute(logical_date=None, run_after=SUNDAY)
+    rooms.raises["training"] = InputDataError("no examples")
+    state, tasks, failed = execute(logical_date=None, run_after=SUNDAY)
     assert state == "failed"
-    assert tasks["alert_success"] == "failed"
-    [(_, content)] = mail.mails
-    assert "Slack could not be reached" in content
-    assert "Model version: 7" in content
+    assert tasks["alert_failure"] == tasks["alert_failure_email"] == "skipped"
+    assert (slack.messages, mail.mails, len(outbox.waiting())) == ([], [], 3)
+
+    slack.status, mail.refuses = 200, {}
+    rooms.raises.clear()
+    *_, last = execute(logical_date=None, run_after=SUNDAY)
+    assert outbox.waiting() == []
+    arrived = [
+        ("succeeded" in text, run)
+        for text in slack.texts
+        for run in (succeeded, failed, last)
+        if run in text
+    ]
+    assert sorted(arrived) == sorted([(True, succeeded), (False, failed), (True, last)])
+    [content] = mail.texts
+    assert failed in content
+    assert "train_model (log)" in content
+
+
+def test_a_further_channel_gets_failures_too(
+    execute_by: Any, rooms: Rooms, slack: SlackSink, mail: MailSink, apprise: SlackSink
+) -> None:
+    rooms.raises["training"] = InputDataError("no examples")
+    state, tasks, run_id = execute_by("slack,mail,apprise")(logical_date=None, run_after=SUNDAY)
+    assert (state, tasks["alert_failure_apprise"]) == ("failed", "success")
+    for [text] in (slack.texts, mail.texts, apprise.texts):
+        assert run_id in text
+        assert "train_model (log)" in text
