@@ -1,17 +1,19 @@
 """What the watcher reads of and writes to Airflow's metadata database.
 
 These are Airflow's ORM models, which are no public API: this module is all that a new Airflow
-version can break. It is imported in the triggerer only.
+version can break. It is imported in the triggerer, and by the command line where it may look into
+the database.
 """
 
 import json
 from collections.abc import Iterable
 
-from airflow.models import DagRun, Log, TaskInstance
+from airflow.models import DagRun, Log, TaskInstance, Variable
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from movie_recommender.orchestration.alerts import Alert
+from movie_recommender.orchestration.run_watch import OpenRun
 from movie_recommender.orchestration.sla import RunningTask
 
 EVENT = "sla_miss"
@@ -46,6 +48,13 @@ def running_tasks(dag_id: str) -> list[RunningTask]:
         ]
 
 
+def variables(prefix: str) -> dict[str, str | None]:
+    """Airflow's Variables, by name, whose names begin with `prefix`; None: can't be decrypted."""
+    query = select(Variable).where(Variable.key.startswith(prefix, autoescape=True))
+    with create_session() as session:
+        return {found.key: found.val for found in session.scalars(query)}
+
+
 def recorded_misses(dag_id: str, run_ids: Iterable[str]) -> set[tuple[str, str, int]]:
     """The keys (run, task, try) of these runs that the audit log holds a miss of."""
     query = select(Log.run_id, Log.task_id, Log.try_number).where(
@@ -72,6 +81,43 @@ def record_miss(task: RunningTask, alert: Alert) -> None:
         try_number=task.try_number,
         map_index=-1,
         logical_date=task.execution_date,
+    )
+    with create_session() as session:
+        session.add(row)
+
+
+def open_runs(dag_id: str) -> list[OpenRun]:
+    """The DAG's runs that are queued or running now."""
+    query = select(DagRun).where(DagRun.dag_id == dag_id, DagRun.state.in_(["queued", "running"]))
+    with create_session() as session:
+        return [
+            OpenRun(run.dag_id, run.run_id, run.queued_at, run.logical_date or run.run_after)
+            for run in session.scalars(query)
+            if run.queued_at is not None
+        ]
+
+
+def recorded_runs(dag_id: str, run_ids: Iterable[str]) -> set[str]:
+    """Those of these runs that the audit log holds a miss of, of the run itself."""
+    query = select(Log.run_id).where(
+        Log.event == EVENT,
+        Log.dag_id == dag_id,
+        Log.task_id.is_(None),
+        Log.run_id.in_(set(run_ids)),
+    )
+    with create_session() as session:
+        return {run_id for run_id in session.scalars(query) if run_id is not None}
+
+
+def record_run(run: OpenRun, alert: Alert) -> None:
+    """Write a late run to the audit log, as `record_miss` a late task."""
+    row = Log(
+        event=EVENT,
+        owner="movie_recommender",
+        extra=json.dumps({"alert": alert.subject}),
+        dag_id=run.dag_id,
+        run_id=run.run_id,
+        logical_date=run.execution_date,
     )
     with create_session() as session:
         session.add(row)

@@ -16,12 +16,13 @@ from typing import Any, NoReturn
 
 from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
 from airflow.providers.smtp.hooks.smtp import SmtpHook
-from airflow.sdk import BaseHook, Connection
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.log import mask_secret
 
 from movie_recommender.errors import ConfigurationError
 from movie_recommender.orchestration.alerts import Alert
+from movie_recommender.orchestration.connections import find_connection
 from movie_recommender.orchestration.failures import airflow_errors
 from movie_recommender.settings import AlertContacts
 
@@ -98,14 +99,6 @@ def _preferred_form(connection: Any, url: str) -> Connection:
         password=url,
         extra=json.dumps({name: value for name, value in extra.items() if value is not None}),
     )
-
-
-def find_connection(conn_id: str) -> Any | None:
-    """Airflow's connection of that id, or None."""
-    try:
-        return BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException:
-        return None
 
 
 def prepare_slack(context: Mapping[str, Any]) -> None:

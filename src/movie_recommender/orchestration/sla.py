@@ -1,7 +1,8 @@
 """How long each task and the run may take, and what is late.
 
-Airflow 3 has no task SLA: `watcher` compares running tasks with `TASK_SLAS`. The run's SLA is the
-DAG's DeadlineAlert, whose callback `run_sla_missed` runs in the triggerer.
+Airflow 3 has no task SLA: `watcher` compares running tasks with those of `Slas`. The run's SLA is
+the DAG's DeadlineAlert, whose callback `run_sla_missed` runs in the triggerer; `run_watch` looks
+for late runs where a Variable sets another SLA.
 """
 
 import asyncio
@@ -10,23 +11,54 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from movie_recommender.orchestration import alerts, delivery
+from movie_recommender.durations import in_words
+from movie_recommender.errors import NotReadyError
+from movie_recommender.orchestration import alerts, delivery, variables
 from movie_recommender.orchestration.alerts import Alert
 from movie_recommender.orchestration.facts import run_facts
-from movie_recommender.settings import alert_contacts
+from movie_recommender.settings import alert_contacts, usable_settings
+from movie_recommender.sources import Layer
 
-TASK_SLAS: Mapping[str, timedelta] = {
-    "generate_synthetic_data": timedelta(hours=2),
-    "extract_events": timedelta(hours=1),
-    "compute_features": timedelta(hours=3),
-    "train_model": timedelta(hours=4),
-    "evaluate_model": timedelta(hours=1),
-    "deploy_model": timedelta(hours=1),
-}
-"""Longest time that one try of a task may take, from its start."""
+TASKS = (
+    "generate_synthetic_data",
+    "extract_events",
+    "compute_features",
+    "train_model",
+    "evaluate_model",
+    "deploy_model",
+)
+"""Those that have an SLA of their own: the settings `SLA_EXTRACT_EVENTS` and the like."""
 
-RUN_SLA = timedelta(hours=6)
-"""Longest time that a run may take, from being queued."""
+
+@dataclass(frozen=True)
+class Slas:
+    """The limits in effect.
+
+    Attributes:
+        tasks: longest time that one try of a task may take, from its start, by task id.
+        run: longest time that a run may take, from being queued.
+        run_is_variable: whether an Airflow Variable says so; then `run_watch` looks for late runs.
+        wrong: what is wrong with the settings, where anything is.
+    """
+
+    tasks: Mapping[str, timedelta]
+    run: timedelta
+    run_is_variable: bool
+    wrong: str | None
+
+
+def slas(*layers: Layer) -> Slas:
+    """The SLAs of the environment, of `layers`, or by default.
+
+    A wrong value gives way to its default: what is late is alerted all the same.
+    """
+    settings, wrong = usable_settings(*layers)
+    return Slas(
+        tasks={task: getattr(settings, f"sla_{task}") for task in TASKS},
+        run=settings.sla_run,
+        run_is_variable=settings.source("sla_run") == "Airflow Variable",
+        wrong=wrong,
+    )
 
 
 @dataclass(frozen=True)
@@ -46,33 +78,24 @@ class RunningTask:
         return (self.run_id, self.task_id, self.try_number)
 
 
-def late_tasks(running: Iterable[RunningTask], now: datetime) -> list[RunningTask]:
-    """Those of `running` whose SLA is over at `now`; a task without SLA is never late."""
+def late_tasks(
+    running: Iterable[RunningTask], limits: Mapping[str, timedelta], now: datetime
+) -> list[RunningTask]:
+    """Those of `running` whose limit is over at `now`; a task without one is never late."""
     return [
         task
         for task in running
-        if task.task_id in TASK_SLAS and now - task.started > TASK_SLAS[task.task_id]
+        if task.task_id in limits and now - task.started > limits[task.task_id]
     ]
 
 
-def in_words(duration: timedelta) -> str:
-    """`duration` in hours and minutes.
-
-    >>> in_words(timedelta(hours=2)), in_words(timedelta(minutes=65)), in_words(timedelta(0))
-    ('2 h', '1 h 5 min', '0 min')
-    """
-    hours, minutes = divmod(int(duration.total_seconds()) // 60, 60)
-    parts = [f"{hours} h"] if hours else []
-    return " ".join([*parts, *([f"{minutes} min"] if minutes or not hours else [])])
-
-
-def task_alert(task: RunningTask, now: datetime) -> Alert:
-    """The alert about a late task."""
+def task_alert(task: RunningTask, limit: timedelta, now: datetime) -> Alert:
+    """The alert about a task that is later than `limit`."""
     return alerts.task_sla_alert(
         run_facts(task.dag_id, task.run_id, task.execution_date),
         task.task_id,
         task.try_number,
-        sla=in_words(TASK_SLAS[task.task_id]),
+        sla=in_words(limit),
         running=in_words(now - task.started),
     )
 
@@ -86,7 +109,7 @@ def run_alert(dag_run: Mapping[str, Any]) -> Alert | None:
         return None
     instant = datetime.fromisoformat(dag_run["logical_date"] or dag_run["run_after"])
     run = run_facts(dag_run["dag_id"], dag_run["dag_run_id"], instant)
-    return alerts.run_sla_alert(run, sla=in_words(RUN_SLA))
+    return alerts.run_sla_alert(run, sla=in_words(slas().run))
 
 
 async def run_sla_missed(context: Mapping[str, Any]) -> None:
@@ -97,4 +120,13 @@ async def run_sla_missed(context: Mapping[str, Any]) -> None:
     alert = run_alert(context["dag_run"])
     if alert is not None:
         # In a thread: hooks ask the triggerer's supervisor for connections and wait for servers.
-        await asyncio.to_thread(delivery.deliver, alert, delivery.channels(alert_contacts()))
+        await asyncio.to_thread(_deliver, alert)
+
+
+def _deliver(alert: Alert) -> None:
+    try:
+        is_variable = slas(variables.layer(variables.read())).run_is_variable
+    except NotReadyError:  # better twice than not at all
+        is_variable = False
+    if not is_variable:
+        delivery.deliver(alert, delivery.channels(alert_contacts()))

@@ -13,15 +13,34 @@ def running(task_id: str, age: timedelta) -> RunningTask:
     return RunningTask("d", "r", task_id, 1, started=NOW - age, execution_date=NOW)
 
 
-@pytest.mark.parametrize(("task_id", "limit"), sla.TASK_SLAS.items())
-def test_a_task_is_late_after_its_sla_and_not_before(task_id, limit):
+@pytest.fixture(autouse=True)
+def default_slas(monkeypatch):
+    for name in ("SLA_RUN", *(f"SLA_{task.upper()}" for task in sla.TASKS)):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("task_id", sla.TASKS)
+def test_a_task_is_late_after_its_sla_and_not_before(task_id):
+    limits = sla.slas().tasks
     second = timedelta(seconds=1)
-    in_time, late = running(task_id, limit), running(task_id, limit + second)
-    assert sla.late_tasks([in_time, late], NOW) == [late]
+    in_time, late = running(task_id, limits[task_id]), running(task_id, limits[task_id] + second)
+    assert sla.late_tasks([in_time, late], limits, NOW) == [late]
 
 
 def test_a_task_without_sla_is_never_late():
-    assert sla.late_tasks([running("alert_success", timedelta(days=9))], NOW) == []
+    task = running("alert_success", timedelta(days=9))
+    assert sla.late_tasks([task], sla.slas().tasks, NOW) == []
+
+
+def test_slas_are_settings_and_a_wrong_one_gives_way_to_its_default(monkeypatch):
+    monkeypatch.setenv("SLA_EXTRACT_EVENTS", "20min")
+    monkeypatch.setenv("SLA_TRAIN_MODEL", "long")
+    monkeypatch.setenv("SLA_RUN", "8h")
+    found = sla.slas()
+    assert found.tasks["extract_events"] == timedelta(minutes=20)
+    assert found.tasks["train_model"] == timedelta(hours=4)
+    assert found.run == timedelta(hours=8)
+    assert "SLA_TRAIN_MODEL='long'" in found.wrong
 
 
 def dag_run(**changes):

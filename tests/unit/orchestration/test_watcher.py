@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from movie_recommender.orchestration import watcher
+from movie_recommender.orchestration.limits import CurrentSlas
 from movie_recommender.orchestration.plugin import TriggererListener, is_triggerer
 from movie_recommender.orchestration.sla import RunningTask
 from movie_recommender.orchestration.watcher import Watcher
@@ -74,6 +75,23 @@ def test_a_new_triggerer_doesnt_alert_again(world):
     assert len(world.sent) == 2
 
 
+def test_an_sla_that_is_set_meanwhile_counts_from_the_next_sweep_on(world):
+    found = {}
+    sweeps = Watcher(world, {"slack": world.channel("slack")}, CurrentSlas(lambda _: found))
+    assert sweeps.sweep(IN_TIME) == 0
+    found["movie_recommender.SLA_EXTRACT_EVENTS"] = "30 min"
+    assert sweeps.sweep(IN_TIME) == 1
+
+
+def test_wrong_variables_are_logged_once_and_the_other_slas_hold(world, caplog):
+    found = {"movie_recommender.SLA_EXTRACT_EVENTS": "soon", "movie_recommender.SLA_RUM": "6h"}
+    sweeps = Watcher(world, {"slack": world.channel("slack")}, CurrentSlas(lambda _: found))
+    assert [sweeps.sweep(IN_TIME), sweeps.sweep(LATE)] == [0, 1]
+    [told] = [r.getMessage() for r in caplog.records if "settings that are wrong" in r.message]
+    assert "movie_recommender.SLA_EXTRACT_EVENTS='soon'" in told
+    assert "did you mean SLA_RUN?" in told
+
+
 def test_the_next_try_has_its_own_sla(world):
     sweeps = world.watcher()
     sweeps.sweep(LATE)
@@ -130,7 +148,7 @@ def test_the_thread_outlives_a_failing_sweep_and_ends_when_told(monkeypatch, cap
             message = "metadata database gone"
             raise RuntimeError(message)
 
-    monkeypatch.setattr(watcher, "_watcher", Failing)
+    monkeypatch.setattr(watcher, "_watchers", lambda: [Failing()])
     with caplog.at_level(logging.ERROR):
         thread = watcher.start(stop, interval_s=0.001)
         thread.join(timeout=5)
