@@ -1,0 +1,72 @@
+"""Whether Slack and the mail server are set in a form that can be sent by; nothing is sent here."""
+
+from collections.abc import Callable
+from typing import Any
+
+from movie_recommender.doctor.finding import Case, Finding
+from movie_recommender.errors import ConfigurationError
+from movie_recommender.orchestration import outside
+from movie_recommender.settings import alert_contacts
+
+_ELSEWHERE = "Run this where Airflow runs, with its environment."
+_ADD = "Add it in Airflow (Admin, Connections); until then these alerts go to the task's log only."
+
+
+def check_slack(case: Case) -> list[Finding]:
+    """The Slack connection has a token and an address."""
+    from movie_recommender.orchestration.delivery import webhook_url
+
+    def seen(connection: Any) -> str:
+        form = "its password" if webhook_url(connection) is None else "the extra field"
+        return f"host {connection.host or 'hooks.slack.com'}, token in {form}"
+
+    return _connection(case, "slack", alert_contacts().slack_conn_id, seen)
+
+
+def check_mail(case: Case) -> list[Finding]:
+    """The mail connection has a host and a sender."""
+
+    def seen(connection: Any) -> str:
+        sender = connection.extra_dejson.get("from_email")
+        if not connection.host or not sender:
+            message = (
+                f"Airflow Connection {connection.conn_id} has host {connection.host!r} and "
+                f"from_email {sender!r}; both are needed. Correct it in Airflow (Admin, "
+                "Connections)."
+            )
+            raise ConfigurationError(message)
+        return f"host {connection.host}, from {sender}, to {alert_contacts().alert_email}"
+
+    return _connection(case, "mail", alert_contacts().smtp_conn_id, seen)
+
+
+def _connection(case: Case, about: str, conn_id: str, look: Callable[[Any], str]) -> list[Finding]:
+    """What `look` says of the connection, which raises where it can't be sent by."""
+    if case.airflow.missing is not None:
+        text = f"connection {conn_id} can't be seen: {case.airflow.missing}"
+        return [Finding(about, "warn", text, _ELSEWHERE)]
+    connection = outside.find_connection(conn_id)
+    if connection is None:
+        return [Finding(about, "warn", f"Airflow has no connection {conn_id}", _ADD)]
+    return [Finding(about, "ok", f"connection {conn_id}: {look(connection)}")]
+
+
+def send_test_alert() -> list[Finding]:
+    """Send an alert by every channel, and say which took it."""
+    from movie_recommender.orchestration import delivery
+    from movie_recommender.orchestration.alerts import Alert
+
+    contacts = alert_contacts()
+    for conn_id in (contacts.slack_conn_id, contacts.smtp_conn_id):
+        outside.lend(conn_id)
+    text = "A test by `movie-recommender doctor`: alerts arrive here."
+    alert = Alert(text=text, subject=text, html=f"<p>{text}</p>")
+    by = delivery.channels(contacts)
+    failed = delivery.deliver(alert, by)
+    remedy = "The log above says why; correct the connection in Airflow (Admin, Connections)."
+    return [
+        Finding(f"test alert by {name}", "fail", "not sent", remedy)
+        if name in failed
+        else Finding(f"test alert by {name}", "ok", "sent")
+        for name in by
+    ]
