@@ -3,7 +3,7 @@
     generate_synthetic_data  →  Kafka
     extract_events           →  data lake (Delta)
     compute_features         →  feature store (DuckDB)
-    train_model              →  MLflow           Sundays, forced, or when there is no model
+    train_model              →  MLflow           on TRAINING_DAY, forced, or without a model
     evaluate_model           →  metrics, gate
     deploy_model_check       →  deploy_model  or  skip_deploy
 
@@ -11,8 +11,9 @@ A run learns from events before midnight UTC at the start of its date and can be
 same date gives the same data. **Train now:** trigger with `{"force_train": true}`. **Take a model
 back:** `movie-recommender rollback`. **Alerts** go to Slack (connection `slack_default`) and, on
 failure, to `ALERT_EMAIL` (connection `smtp_default`); one that nobody takes waits in
-`ALERT_OUTBOX`. A task or run over its SLA is alerted while it is still late. Trigger by hand or
-un-pause; the first un-pause starts the last due run at once.
+`ALERT_OUTBOX`. A task or run over its SLA is alerted while it is still late. **Thresholds, SLAs,
+switches:** Variables `movie_recommender.GATE_MIN_AUC` and the like (Admin, Variables). Trigger by
+hand or un-pause; the first un-pause starts the last due run at once.
 """
 
 import shlex
@@ -35,6 +36,7 @@ from airflow.sdk import (
 )
 
 from movie_recommender.orchestration import tasks
+from movie_recommender.orchestration.configuration import prepare_subprocess
 from movie_recommender.orchestration.facts import MACROS
 from movie_recommender.orchestration.operators import (
     EmailOperator,
@@ -42,11 +44,13 @@ from movie_recommender.orchestration.operators import (
     alert_failure_by,
     further_channels,
 )
-from movie_recommender.orchestration.sla import RUN_SLA, run_sla_missed
-from movie_recommender.orchestration.task_docs import DOCS
+from movie_recommender.orchestration.sla import run_sla_missed, slas
+from movie_recommender.orchestration.task_docs import docs
 from movie_recommender.settings import alert_contacts
 
 CONTACTS = alert_contacts()
+SLAS = slas()
+DOCS = docs(SLAS.tasks)
 
 LAKE = Asset("movie_recommender.lake")
 FEATURE_STORE = Asset("movie_recommender.feature_store")
@@ -72,7 +76,7 @@ with DAG(
     deadline=DeadlineAlert(
         name="run SLA",
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=RUN_SLA,
+        interval=SLAS.run,
         callback=AsyncCallback(run_sla_missed),
     ),
     user_defined_macros=MACROS,
@@ -83,6 +87,7 @@ with DAG(
         bash_command=f"{shlex.quote(sys.executable)} -m movie_recommender.simulation daily "
         "--date {{ event_date(dag_run) }}",
         append_env=True,
+        pre_execute=prepare_subprocess,
         skip_on_exit_code=None,
         doc_md=DOCS["generate_synthetic_data"],
     )

@@ -1,7 +1,8 @@
 """What the watcher reads of and writes to Airflow's metadata database.
 
 These are Airflow's ORM models, which are no public API: this module is all that a new Airflow
-version can break. It is imported in the triggerer only.
+version can break. It is imported in the triggerer, and by the command line where it may look into
+the database.
 """
 
 import json
@@ -10,13 +11,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from airflow.models import DagRun, Log, TaskInstance
+from airflow.models import DagRun, Log, TaskInstance, Variable
 from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.utils.session import create_session
 from sqlalchemy import ColumnElement, CursorResult, func, insert, literal, select
 
 from movie_recommender.orchestration.alerts import Alert
-from movie_recommender.orchestration.sla import BegunTask
+from movie_recommender.orchestration.sla import BegunTask, Late, OpenRun
 
 EVENT = "sla_miss"
 """The event's name in Airflow's audit log (`GET /api/v2/eventLogs?event=sla_miss`)."""
@@ -78,14 +79,32 @@ def _begun(ti: TaskInstance, run: DagRun, started: datetime) -> BegunTask:
     )
 
 
-def recorded_misses(tasks: Iterable[BegunTask]) -> set[tuple[str, str]]:
+def open_runs(dag_id: str) -> list[OpenRun]:
+    """The DAG's runs that are queued or running now."""
+    query = select(DagRun).where(DagRun.dag_id == dag_id, DagRun.state.in_(["queued", "running"]))
+    with create_session() as session:
+        return [
+            OpenRun(run.dag_id, run.run_id, run.queued_at, run.logical_date or run.run_after)
+            for run in session.scalars(query)
+            if run.queued_at is not None
+        ]
+
+
+def variables(prefix: str) -> dict[str, str | None]:
+    """Airflow's Variables, by name, whose names begin with `prefix`; None: can't be decrypted."""
+    query = select(Variable).where(Variable.key.startswith(prefix, autoescape=True))
+    with create_session() as session:
+        return {found.key: found.val for found in session.scalars(query)}
+
+
+def recorded_misses(late: Iterable[Late]) -> set[tuple[str, str | None]]:
     """The keys of those whose miss the audit log holds."""
     with create_session() as session:
-        return {task.key for task in tasks if session.scalar(select(Log.id).where(*_miss_of(task)))}
+        return {each.key for each in late if session.scalar(select(Log.id).where(*_miss_of(each)))}
 
 
 @contextmanager
-def claimed(task: BegunTask, alert: Alert) -> Iterator[bool]:
+def claimed(late: Late, alert: Alert) -> Iterator[bool]:
     """Write the miss into the audit log, unless it is there: whether the caller is to alert it.
 
     The row, seen in Airflow's UI, stays if the block ends well. Until then every other caller
@@ -95,17 +114,17 @@ def claimed(task: BegunTask, alert: Alert) -> Iterator[bool]:
         "event": EVENT,
         "owner": "movie_recommender",
         "extra": json.dumps({"alert": alert.subject}),
-        "dag_id": task.dag_id,
-        "task_id": task.task_id,
-        "run_id": task.run_id,
-        "try_number": task.try_number,
+        "dag_id": late.dag_id,
+        "task_id": late.task_id,
+        "run_id": late.run_id,
+        "try_number": late.try_number,
         "map_index": -1,
-        "logical_date": task.execution_date,
+        "logical_date": late.execution_date,
         "dttm": datetime.now(UTC),
     }
     values = [literal(value, getattr(Log, name).type) for name, value in row.items()]
-    new = select(*values).where(~select(Log.id).where(*_miss_of(task)).exists())
-    run = select(DagRun.id).where(DagRun.dag_id == task.dag_id, DagRun.run_id == task.run_id)
+    new = select(*values).where(~select(Log.id).where(*_miss_of(late)).exists())
+    run = select(DagRun.id).where(DagRun.dag_id == late.dag_id, DagRun.run_id == late.run_id)
     with create_session() as session:
         # SQLite knows no row locks: there the insert alone keeps others out.
         session.execute(run.with_for_update())
@@ -113,12 +132,12 @@ def claimed(task: BegunTask, alert: Alert) -> Iterator[bool]:
         yield bool(cast(CursorResult[Any], result).rowcount)
 
 
-def _miss_of(task: BegunTask) -> list[ColumnElement[bool]]:
+def _miss_of(late: Late) -> list[ColumnElement[bool]]:
     """A row of this run and no other: an id can be used again when its run was deleted."""
     return [
         Log.event == EVENT,
-        Log.dag_id == task.dag_id,
-        Log.run_id == task.run_id,
-        Log.task_id == task.task_id,
-        Log.dttm >= task.run_started,
+        Log.dag_id == late.dag_id,
+        Log.run_id == late.run_id,
+        Log.task_id == late.task_id,
+        Log.dttm >= late.run_started,
     ]

@@ -12,11 +12,11 @@ from typing import Any
 
 from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
 from airflow.providers.smtp.hooks.smtp import SmtpHook
-from airflow.sdk import BaseHook, Connection
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk import Connection
 from airflow.sdk.log import mask_secret
 
 from movie_recommender.errors import ConfigurationError
+from movie_recommender.orchestration import servers
 
 TIMEOUT_S = 10
 """Longest wait for one answer where the connection says nothing else, in seconds."""
@@ -42,11 +42,11 @@ def find_connection(conn_id: str, remedy: str) -> Any:
     Raises:
         NotConnectedError: there is none; `remedy` is the command that adds it.
     """
-    try:
-        return BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException:
+    found = servers.find_connection(conn_id)
+    if found is None:
         message = f"Airflow has no connection {conn_id!r}. Add it: {remedy.format(conn_id)}"
-        raise NotConnectedError(message) from None
+        raise NotConnectedError(message)
+    return found
 
 
 def webhook_url(connection: Any) -> str | None:

@@ -1,7 +1,9 @@
 """How long each task and the run may take, and what is late.
 
-Airflow 3 has no task SLA: `watcher` compares begun tasks with `TASK_SLAS`. The run's SLA is the
-DAG's DeadlineAlert, whose callback `run_sla_missed` runs in the triggerer.
+Airflow 3 has no task SLA: `watcher` compares begun tasks with those of `Slas`. The run's SLA is the
+DAG's DeadlineAlert, whose callback `run_sla_missed` runs in the triggerer. It has the SLA that the
+DAG processor's environment had when it read the file; no Variable is read then. So where one says
+what late is, the watcher looks for late runs, too, and the deadline stays silent.
 """
 
 import asyncio
@@ -11,28 +13,59 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from movie_recommender.orchestration import alerts
+from movie_recommender.durations import in_words
+from movie_recommender.errors import NotReadyError
+from movie_recommender.orchestration import alerts, variables
 from movie_recommender.orchestration.alerts import Alert
 from movie_recommender.orchestration.channels import chosen
 from movie_recommender.orchestration.delivery import Post
 from movie_recommender.orchestration.facts import run_facts
 from movie_recommender.orchestration.outbox import Letter
-from movie_recommender.settings import AlertContacts, alert_contacts
+from movie_recommender.settings import AlertContacts, alert_contacts, usable_settings
+from movie_recommender.sources import Layer
 
 logger = logging.getLogger(__name__)
 
-TASK_SLAS: Mapping[str, timedelta] = {
-    "generate_synthetic_data": timedelta(hours=2),
-    "extract_events": timedelta(hours=1),
-    "compute_features": timedelta(hours=3),
-    "train_model": timedelta(hours=4),
-    "evaluate_model": timedelta(hours=1),
-    "deploy_model": timedelta(hours=1),
-}
-"""Longest time that a task may take, from the start of its first try."""
+TASKS = (
+    "generate_synthetic_data",
+    "extract_events",
+    "compute_features",
+    "train_model",
+    "evaluate_model",
+    "deploy_model",
+)
+"""Those that have an SLA of their own: the settings `SLA_EXTRACT_EVENTS` and the like."""
 
-RUN_SLA = timedelta(hours=6)
-"""Longest time that a run may take, from being queued."""
+
+@dataclass(frozen=True)
+class Slas:
+    """The limits in effect.
+
+    Attributes:
+        tasks: longest time that a task may take, from the start of its first try, by task id.
+        run: longest time that a run may take, from being queued.
+        run_is_variable: whether an Airflow Variable says so; then the watcher looks for late runs.
+        wrong: what is wrong with the settings, where anything is.
+    """
+
+    tasks: Mapping[str, timedelta]
+    run: timedelta
+    run_is_variable: bool
+    wrong: str | None
+
+
+def slas(*layers: Layer) -> Slas:
+    """The SLAs of the environment, of `layers`, or by default.
+
+    A wrong value gives way to its default: what is late is alerted all the same.
+    """
+    settings, wrong = usable_settings(*layers)
+    return Slas(
+        tasks={task: getattr(settings, f"sla_{task}") for task in TASKS},
+        run=settings.sla_run,
+        run_is_variable=settings.source("sla_run") == "Airflow Variable",
+        wrong=wrong,
+    )
 
 
 @dataclass(frozen=True)
@@ -62,35 +95,59 @@ class BegunTask:
         """What is alerted once: run and task."""
         return (self.run_id, self.task_id)
 
+    @property
+    def once(self) -> str:
+        """What its letters are about, in a word that no other late task has."""
+        return f"task SLA:{self.run_id}:{self.run_started.isoformat()}:{self.task_id}"
 
-def late_tasks(begun: Iterable[BegunTask], now: datetime) -> list[BegunTask]:
-    """Those of `begun` whose SLA is over at `now`; a task without SLA is never late."""
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run that isn't over; `run_started` is when it was queued; instants are in UTC."""
+
+    dag_id: str
+    run_id: str
+    run_started: datetime
+    execution_date: datetime
+    task_id: None = None
+    try_number: None = None
+
+    @property
+    def key(self) -> tuple[str, None]:
+        """What is alerted once: the run."""
+        return (self.run_id, None)
+
+    @property
+    def once(self) -> str:
+        """What its letters are about, in a word that no other late run has."""
+        return f"run SLA:{self.run_id}:{self.run_started.isoformat()}"
+
+
+Late = BegunTask | OpenRun
+
+
+def late_tasks(
+    begun: Iterable[BegunTask], limits: Mapping[str, timedelta], now: datetime
+) -> list[BegunTask]:
+    """Those of `begun` whose limit is over at `now`; a task without one is never late."""
     return [
         task
         for task in begun
-        if task.task_id in TASK_SLAS and now - task.started > TASK_SLAS[task.task_id]
+        if task.task_id in limits and now - task.started > limits[task.task_id]
     ]
 
 
-def in_words(duration: timedelta) -> str:
-    """`duration` in hours and minutes.
-
-    >>> in_words(timedelta(hours=2)), in_words(timedelta(minutes=65)), in_words(timedelta(0))
-    ('2 h', '1 h 5 min', '0 min')
-    """
-    hours, minutes = divmod(int(duration.total_seconds()) // 60, 60)
-    parts = [f"{hours} h"] if hours else []
-    return " ".join([*parts, *([f"{minutes} min"] if minutes or not hours else [])])
-
-
-def task_alert(task: BegunTask, now: datetime) -> Alert:
-    """The alert about a late task."""
+def alert_about(late: Late, limits: Slas, now: datetime) -> Alert:
+    """The alert about a late task or run."""
+    run = run_facts(late.dag_id, late.run_id, late.execution_date)
+    if isinstance(late, OpenRun):
+        return alerts.run_sla_alert(run, sla=in_words(limits.run))
     return alerts.task_sla_alert(
-        run_facts(task.dag_id, task.run_id, task.execution_date),
-        task.task_id,
-        task.try_number,
-        sla=in_words(TASK_SLAS[task.task_id]),
-        running=in_words(now - task.started),
+        run,
+        late.task_id,
+        late.try_number,
+        sla=in_words(limits.tasks[late.task_id]),
+        running=in_words(now - late.started),
     )
 
 
@@ -108,7 +165,7 @@ def run_alert(dag_run: Mapping[str, Any], state: str) -> Alert | None:
         return None
     instant = datetime.fromisoformat(dag_run["logical_date"] or dag_run["run_after"])
     run = run_facts(dag_run["dag_id"], dag_run["dag_run_id"], instant)
-    return alerts.run_sla_alert(run, sla=in_words(RUN_SLA))
+    return alerts.run_sla_alert(run, sla=in_words(slas().run))
 
 
 async def run_sla_missed(context: Mapping[str, Any]) -> None:
@@ -124,7 +181,7 @@ async def run_sla_missed(context: Mapping[str, Any]) -> None:
 def _tell(context: Mapping[str, Any], now: datetime) -> None:
     dag_run, contacts = context["dag_run"], alert_contacts()
     alert = run_alert(dag_run, _state_now(dag_run))
-    if alert is None:
+    if alert is None or _is_variable():
         return
     deadline = context["deadline"]["id"]
     found = letters(f"run SLA:{dag_run['dag_run_id']}:{deadline}", alert, contacts, now)
@@ -133,6 +190,13 @@ def _tell(context: Mapping[str, Any], now: datetime) -> None:
         post.keep(letter)
     for letter in found:
         logger.info("%s", post.deliver(letter).note)
+
+
+def _is_variable() -> bool:
+    try:
+        return slas(variables.layer(variables.read())).run_is_variable
+    except NotReadyError:  # better twice than not at all
+        return False
 
 
 def _state_now(dag_run: Mapping[str, Any]) -> str:

@@ -1,12 +1,22 @@
 """The page that Airflow's UI shows for each task: what it reads, commits, and how to run it."""
 
-from movie_recommender.orchestration.sla import TASK_SLAS, in_words
+from collections.abc import Mapping
+from datetime import timedelta
+
+from movie_recommender.durations import in_words
+from movie_recommender.orchestration.variables import PREFIX
 
 
-def _page(task_id: str, text: str) -> str:
-    sla = TASK_SLAS.get(task_id)
-    limit = in_words(sla) if sla else "none of its own; the run's SLA counts"
-    return f"{text.strip()}\n\n**SLA:** {limit}\n"
+def docs(limits: Mapping[str, timedelta]) -> dict[str, str]:
+    """Markdown by task id; `limits` are the tasks' SLAs as the environment has them."""
+    return {task_id: _page(task_id, text, limits.get(task_id)) for task_id, text in _PAGES.items()}
+
+
+def _page(task_id: str, text: str, limit: timedelta | None) -> str:
+    if limit is None:
+        return f"{text.strip()}\n\n**SLA:** none of its own; the run's SLA counts\n"
+    variable = f"{PREFIX}SLA_{task_id.upper()}"
+    return f"{text.strip()}\n\n**SLA:** {in_words(limit)}, unless Variable `{variable}` is set\n"
 
 
 _PAGES = {
@@ -39,8 +49,9 @@ leaves the old file.
 **By hand:** `movie-recommender features`
 """,
     "train_model": """
-Trains NeuMF on Sundays (the run's date, UTC), with `{"force_train": true}`, or when there is no
-model at all; on other days hands on the newest candidate or the production model.
+Trains NeuMF on `TRAINING_DAY` (Sunday by default; the run's date, UTC), with
+`{"force_train": true}`, or when there is no model at all; on other days hands on the newest
+candidate or the production model.
 
 **Reads:** the feature store's training frame.
 **Commits:** an MLflow run and, as the last act, a model version.
@@ -106,6 +117,3 @@ The same as `alert_failure` by another channel of `ALERT_CHANNELS`.
 **Rerun:** cleared, it sends the message again; a retry doesn't. **By hand:** clear the task.
 """,
 }
-
-DOCS = {task_id: _page(task_id, text) for task_id, text in _PAGES.items()}
-"""Markdown by task id."""

@@ -1,14 +1,14 @@
-"""The watcher: a thread in the triggerer that alerts late tasks and empties the outbox.
+"""The watcher: a thread in the triggerer that alerts late tasks and runs, and empties the outbox.
 
 It survives what kills a task, its supervisor or the scheduler, and starts again with the
-triggerer. A miss is alerted once for a task and run: it is claimed in the audit log, in one
-transaction with putting its letters into the outbox, so that of several triggerers one does it,
-and a kill loses nothing.
+triggerer. A miss is alerted once for a task and run, or for a run: it is claimed in the audit log,
+in one transaction with putting its letters into the outbox, so that of several triggerers one does
+it, and a kill loses nothing.
 """
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Protocol
@@ -17,8 +17,18 @@ from movie_recommender.errors import NotReadyError
 from movie_recommender.orchestration import DAG_ID
 from movie_recommender.orchestration.alerts import Alert
 from movie_recommender.orchestration.delivery import Post, UndeliveredError
+from movie_recommender.orchestration.limits import CurrentSlas
 from movie_recommender.orchestration.outbox import Letter
-from movie_recommender.orchestration.sla import BegunTask, late_tasks, letters, task_alert
+from movie_recommender.orchestration.sla import (
+    BegunTask,
+    Late,
+    OpenRun,
+    Slas,
+    alert_about,
+    late_tasks,
+    letters,
+    slas,
+)
 from movie_recommender.settings import AlertContacts, alert_contacts
 
 logger = logging.getLogger(__name__)
@@ -33,40 +43,65 @@ class State(Protocol):
     def begun_tasks(self, dag_id: str) -> list[BegunTask]:
         """The tasks of running runs that have begun and aren't over."""
 
-    def recorded_misses(self, tasks: Iterable[BegunTask]) -> set[tuple[str, str]]:
+    def open_runs(self, dag_id: str) -> list[OpenRun]:
+        """The runs that are queued or running."""
+
+    def recorded_misses(self, late: Iterable[Late]) -> set[tuple[str, str | None]]:
         """The keys of those whose miss was alerted before."""
 
-    def claimed(self, task: BegunTask, alert: Alert) -> AbstractContextManager[bool]:
+    def claimed(self, late: Late, alert: Alert) -> AbstractContextManager[bool]:
         """Whether the miss is the caller's to alert; recorded when the block ends well."""
 
 
 class Watcher:
-    """Looks for late tasks and alerts each once by every channel."""
+    """Looks for late tasks and runs and alerts each once by every channel.
 
-    def __init__(self, state: State, contacts: AlertContacts, post: Post) -> None:
+    Args:
+        state: where tasks, runs and misses are.
+        contacts: where alerts go.
+        post: delivers them.
+        limits: asked in every sweep.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        contacts: AlertContacts,
+        post: Post,
+        limits: Callable[[], Slas] = slas,
+    ) -> None:
         self._state = state
+        self._limits = limits
         self._contacts = contacts
         self._post = post
 
     def sweep(self, now: datetime) -> int:
-        """Alert the tasks that are late at `now` and weren't alerted before; how many those are.
+        """Alert what is late at `now` and wasn't alerted before; how many tasks and runs those are.
 
-        What waits in the outbox is sent, whatever becomes of the late tasks.
+        What waits in the outbox is sent, whatever becomes of what is late.
         """
         try:
-            late = late_tasks(self._state.begun_tasks(DAG_ID), now)
+            limits = self._limits()
+            late = self._late(limits, now)
             recorded = self._state.recorded_misses(late)
-            return sum(self._alert(task, now) for task in late if task.key not in recorded)
+            return sum(self._alert(each, limits, now) for each in late if each.key not in recorded)
         finally:
             self._post.flush(now)
 
-    def _alert(self, task: BegunTask, now: datetime) -> bool:
-        alert = task_alert(task, now)
-        about = f"task SLA:{task.run_id}:{task.run_started.isoformat()}:{task.task_id}"
-        with self._state.claimed(task, alert) as ours:
+    def _late(self, limits: Slas, now: datetime) -> list[Late]:
+        late: list[Late] = []
+        late += late_tasks(self._state.begun_tasks(DAG_ID), limits.tasks, now)
+        if limits.run_is_variable:  # else the DAG's deadline alerts
+            runs = self._state.open_runs(DAG_ID)
+            late += [run for run in runs if now - run.run_started > limits.run]
+        return late
+
+    def _alert(self, late: Late, limits: Slas, now: datetime) -> bool:
+        alert = alert_about(late, limits, now)
+        with self._state.claimed(late, alert) as ours:
             if ours:
-                self._hand_over(letters(about, alert, self._contacts, now))
-                logger.warning("sla miss run_id=%s task_id=%s", task.run_id, task.task_id)
+                self._hand_over(letters(late.once, alert, self._contacts, now))
+                logger.warning("sla miss run_id=%s task_id=%s", late.run_id, late.task_id)
         return ours
 
     def _hand_over(self, found: list[Letter]) -> None:
@@ -114,4 +149,5 @@ def _watcher() -> Watcher:
 
     contacts = alert_contacts()
     logger.info("sla watcher: watching dag_id=%s outbox=%s", DAG_ID, contacts.outbox)
-    return Watcher(airflow_state, contacts, Post(contacts))
+    limits = CurrentSlas(airflow_state.variables)
+    return Watcher(airflow_state, contacts, Post(contacts), limits)

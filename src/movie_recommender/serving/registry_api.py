@@ -75,6 +75,15 @@ class RegistryApi:
             self._fetch(production, name, directory)
         read_manifest(directory)
 
+    def look(self, production: Production, directory: Path) -> list[str]:
+        """Names of a version's files, by its manifest, which alone is fetched into `directory`.
+
+        Raises:
+            RegistryError: it has no manifest, or its format is another.
+        """
+        self._fetch(production, MANIFEST, directory)
+        return named_files(directory)
+
     def _fetch(self, production: Production, name: str, directory: Path) -> None:
         # What MLflow's own pages ask: its server reads the file, wherever artifacts are kept.
         params = {"run_uuid": production.run_id, "path": f"{production.path}/{name}"}

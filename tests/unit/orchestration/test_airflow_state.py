@@ -7,7 +7,7 @@ import pytest
 
 from movie_recommender.orchestration import DAG_ID
 from movie_recommender.orchestration.delivery import Post
-from movie_recommender.orchestration.sla import task_alert
+from movie_recommender.orchestration.sla import alert_about, slas
 from movie_recommender.orchestration.watcher import Watcher
 from movie_recommender.settings import alert_contacts
 
@@ -175,7 +175,7 @@ def test_of_several_triggerers_at_once_one_has_the_claim(row):
     from movie_recommender.orchestration import airflow_state
 
     [task] = begun()
-    alert, together = task_alert(task, LATE), threading.Barrier(4)
+    alert, together = alert_about(task, slas(), LATE), threading.Barrier(4)
 
     def claim(_):
         together.wait()
@@ -192,9 +192,22 @@ def test_a_claim_that_ends_badly_is_none(row):
     [task] = begun()
 
     def claim():
-        with airflow_state.claimed(task, task_alert(task, LATE)):
+        with airflow_state.claimed(task, alert_about(task, slas(), LATE)):
             raise OSError(28, "disk full")
 
     with pytest.raises(OSError, match="full"):
         claim()
     assert airflow_state.recorded_misses([task]) == set()
+
+
+def test_a_late_run_is_claimed_once_and_not_its_tasks(row):
+    from movie_recommender.orchestration import airflow_state
+
+    [run], [task] = airflow_state.open_runs(DAG_ID), begun()
+    alert = alert_about(run, slas(), LATE)
+    claims = []
+    for _ in range(2):
+        with airflow_state.claimed(run, alert) as ours:
+            claims.append(ours)
+    assert claims == [True, False]
+    assert airflow_state.recorded_misses([run, task]) == {run.key}

@@ -10,8 +10,10 @@ import pytest
 from movie_recommender.errors import NotReadyError
 from movie_recommender.orchestration import watcher
 from movie_recommender.orchestration.delivery import Post
+from movie_recommender.orchestration.limits import CurrentSlas
 from movie_recommender.orchestration.plugin import TriggererListener, is_triggerer
-from movie_recommender.orchestration.sla import BegunTask
+from movie_recommender.orchestration.sla import BegunTask, OpenRun
+from movie_recommender.orchestration.variables import PREFIX
 from movie_recommender.orchestration.watcher import Watcher
 from movie_recommender.settings import alert_contacts
 from tests.unit.orchestration.letters import letter
@@ -20,6 +22,8 @@ START = datetime(2025, 6, 1, 2, tzinfo=UTC)
 IN_TIME = START + timedelta(minutes=59)
 LATE = START + timedelta(minutes=61)
 TASK = BegunTask("d", "r", "extract_events", 1, START, execution_date=START, run_started=START)
+RUN = OpenRun("d", "r", START, START)
+RUN_VARIABLE = f"{PREFIX}SLA_RUN"
 
 
 class World:
@@ -27,13 +31,18 @@ class World:
 
     def __init__(self) -> None:
         self.begun = [TASK]
-        self.recorded: set[tuple[str, str]] = set()
+        self.runs = [RUN]
+        self.variables: dict[str, str | None] = {}
+        self.recorded: set[tuple[str, str | None]] = set()
 
     def begun_tasks(self, dag_id):
         return self.begun
 
-    def recorded_misses(self, tasks):
-        return self.recorded & {task.key for task in tasks}
+    def open_runs(self, dag_id):
+        return self.runs
+
+    def recorded_misses(self, late):
+        return self.recorded & {each.key for each in late}
 
     @contextlib.contextmanager
     def claimed(self, task, alert):
@@ -42,7 +51,8 @@ class World:
         self.recorded.add(task.key)
 
     def watcher(self) -> Watcher:
-        return Watcher(self, alert_contacts(), Post(alert_contacts()))
+        limits = CurrentSlas(lambda _: self.variables)
+        return Watcher(self, alert_contacts(), Post(alert_contacts()), limits)
 
 
 @pytest.fixture
@@ -144,6 +154,42 @@ def test_without_an_outbox_a_miss_is_sent_at_once_and_once(world, slack, monkeyp
     slack.status = 200
     assert [sweeps.sweep(LATE), sweeps.sweep(LATE)] == [1, 0]
     assert len(slack.messages) == 1
+
+
+def over(world: World, *minutes: int) -> list[int]:
+    """How many are alerted in sweeps so long after the run was queued."""
+    world.begun = []
+    sweeps = world.watcher()
+    return [sweeps.sweep(START + timedelta(minutes=each)) for each in minutes]
+
+
+def test_a_run_over_the_variables_sla_is_alerted_once(world, slack, mail):
+    world.variables = {RUN_VARIABLE: "30min"}
+    assert over(world, 29, 31, 32) == [0, 1, 0]
+    [text], [_] = slack.texts, mail.texts
+    assert "not finished 30 min" in text
+
+
+def test_a_longer_sla_counts_for_the_run_that_goes_on(world):
+    world.variables = {RUN_VARIABLE: "8h"}
+    assert over(world, 7 * 60, 8 * 60 + 1) == [0, 1]
+
+
+@pytest.mark.parametrize("found", [{}, {RUN_VARIABLE: ""}, {f"{PREFIX}SLA_RUNS": "1min"}])
+def test_without_the_variable_the_deadline_alerts(world, found):
+    world.variables = found
+    assert over(world, 9 * 60) == [0]
+
+
+def test_the_environment_goes_first(world, monkeypatch):
+    monkeypatch.setenv("SLA_RUN", "2h")
+    world.variables = {RUN_VARIABLE: "30min"}
+    assert over(world, 9 * 60) == [0]
+
+
+def test_a_tasks_sla_may_be_a_variable(world):
+    world.variables = {f"{PREFIX}SLA_EXTRACT_EVENTS": "2h"}
+    assert world.watcher().sweep(LATE) == 0
 
 
 def test_the_thread_outlives_a_failing_sweep_and_ends_when_told(monkeypatch, caplog):
