@@ -51,7 +51,7 @@ class SlackWebhookOperator(slack_webhook.SlackWebhookOperator):
 
 
 class EmailOperator(smtp.EmailOperator):
-    """Sends its `subject` and `html_content` by mail; `about` is what another channel says."""
+    """Mails its `subject` and `html_content` to ALERT_EMAIL; `about`: what another channel says."""
 
     def __init__(self, *, about: About, **arguments: Any) -> None:
         super().__init__(**arguments)

@@ -3,19 +3,14 @@
 The rooms are stand-ins; the integration tests run the real ones.
 """
 
-import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 
 from movie_recommender.errors import InputDataError
-from movie_recommender.orchestration import DAG_ID
 from movie_recommender.orchestration.outbox import Outbox
-from tests.unit.orchestration.conftest import DAGS
 from tests.unit.orchestration.rooms import Rooms
 from tests.unit.orchestration.sinks import MailSink, SlackSink
 
@@ -34,33 +29,6 @@ def execute(
     dag: Any, airflow_db: None, rooms: Rooms, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Any:
     """Runs the DAG; gives (the run's state, its tasks' states, the run's id)."""
-    return runner(dag, monkeypatch, tmp_path)
-
-
-@pytest.fixture
-def execute_by(
-    airflow_db: None, rooms: Rooms, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Any:
-    """As `execute`, for the DAG that ALERT_CHANNELS gives."""
-
-    def run_by(channels: str) -> Any:
-        monkeypatch.setenv("ALERT_CHANNELS", channels)
-        return runner(DagBag(dag_folder=str(DAGS)).dags[DAG_ID], monkeypatch, tmp_path)
-
-    return run_by
-
-
-@pytest.fixture
-def apprise(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackSink]:
-    """A webhook, here, as the connection `apprise_default`."""
-    sink = SlackSink()
-    connection = {"conn_type": "generic", "password": f"json://127.0.0.1:{sink.port}/"}
-    monkeypatch.setenv("AIRFLOW_CONN_APPRISE_DEFAULT", json.dumps(connection))
-    yield sink
-    sink.close()
-
-
-def runner(dag: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setenv("SERVING_URL", "http://serving.test")
     monkeypatch.setattr(dag, "deadline", None)  # dag.test() crashes with one: apache/airflow 73428
     for task in dag.tasks:
@@ -187,14 +155,3 @@ def test_every_alert_of_an_outage_arrives_exactly_once(
     [content] = mail.texts
     assert failed in content
     assert "train_model (log)" in content
-
-
-def test_a_further_channel_gets_failures_too(
-    execute_by: Any, rooms: Rooms, slack: SlackSink, mail: MailSink, apprise: SlackSink
-) -> None:
-    rooms.raises["training"] = InputDataError("no examples")
-    state, tasks, run_id = execute_by("slack,mail,apprise")(logical_date=None, run_after=SUNDAY)
-    assert (state, tasks["alert_failure_apprise"]) == ("failed", "success")
-    for [text] in (slack.texts, mail.texts, apprise.texts):
-        assert run_id in text
-        assert "train_model (log)" in text
