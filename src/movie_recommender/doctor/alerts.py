@@ -14,9 +14,10 @@ _ADD = "Add it in Airflow (Admin, Connections); until then these alerts go to th
 
 def check_slack(case: Case) -> list[Finding]:
     """The Slack connection has a token and an address."""
-    from movie_recommender.orchestration.delivery import webhook_url
 
     def seen(connection: Any) -> str:
+        from movie_recommender.orchestration.delivery import webhook_url
+
         form = "its password" if webhook_url(connection) is None else "the extra field"
         return f"host {connection.host or 'hooks.slack.com'}, token in {form}"
 
