@@ -159,6 +159,16 @@ def test_only_sundays_train(published: Settings, days_after_sunday: int) -> None
     assert expected in later.reason
 
 
+@pytest.mark.parametrize(
+    ("chosen", "trains"), [("tuesday", {2}), ("daily", set(range(7))), ("never", set())]
+)
+def test_the_training_day_is_a_setting(published: Settings, chosen: str, trains: set[int]) -> None:
+    train(published)
+    own = published.model_copy(update={"training_day": chosen})
+    reasons = [train(own, RUN_DATE + days * DAY).reason for days in range(7)]
+    assert {n for n, reason in enumerate(reasons) if "no training day" not in reason} == trains
+
+
 def test_force_trains_once_a_request_on_any_day(published: Settings) -> None:
     tuesday = RUN_DATE + 2 * DAY
     train(published, tuesday)

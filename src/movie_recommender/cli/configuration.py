@@ -1,13 +1,11 @@
 """`movie-recommender settings`: what is in effect, and where it comes from."""
 
-import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from movie_recommender.cli.shared import print_json
+from movie_recommender.cli.shared import print_json, print_table
 from movie_recommender.orchestration import outside
 from movie_recommender.orchestration.outside import Airflow
 from movie_recommender.settings import Settings, describe, load_settings
@@ -29,8 +27,7 @@ def settings(*, as_json: AsJson = False, airflow: WithAirflow = True) -> None:
     if as_json:
         print_json(_rows(values))
     else:
-        # A pipe has no width of its own, and what reads it wants whole values.
-        Console(width=None if sys.stdout.isatty() else 200).print(_table(values))
+        print_table(_table(values))
     if found.missing is not None:
         typer.echo(
             f"Airflow's Variables and Connections aren't among them: {found.missing}.", err=True

@@ -6,12 +6,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from movie_recommender.cli.configuration import AsJson, WithAirflow
-from movie_recommender.cli.shared import now, print_json
+from movie_recommender.cli.shared import now, print_json, print_table
 from movie_recommender.orchestration import outside
 from movie_recommender.orchestration.outside import Airflow
 from movie_recommender.settings import usable_settings
@@ -44,7 +43,7 @@ def doctor(
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
-        Console().print(_table(findings))
+        print_table(_table(findings))
     if any(finding.status == "fail" for finding in findings):
         raise typer.Exit(1)
 

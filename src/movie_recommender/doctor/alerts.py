@@ -17,9 +17,10 @@ _ADD = "Add it in Airflow (Admin, Connections); until then these alerts go to th
 
 def check_slack(case: Case) -> list[Finding]:
     """The Slack connection has a token and an address."""
-    from movie_recommender.orchestration.connections import webhook_url
 
     def seen(connection: Any) -> str:
+        from movie_recommender.orchestration.connections import webhook_url
+
         form = "its password" if webhook_url(connection) is None else "the extra field"
         return f"host {connection.host or 'hooks.slack.com'}, token in {form}"
 
@@ -58,6 +59,7 @@ def send_test_alert() -> list[Finding]:
     """Send an alert by every channel of ALERT_CHANNELS, and say which took it."""
     from movie_recommender.orchestration.alerts import Alert
     from movie_recommender.orchestration.channels import CHANNELS, RefusedError, chosen
+    from movie_recommender.orchestration.connections import NotConnectedError
     from movie_recommender.orchestration.outbox import Letter
 
     contacts = alert_contacts()
@@ -70,6 +72,8 @@ def send_test_alert() -> list[Finding]:
         letter = Letter(f"test:{uuid4()}", (name,), alert, datetime.now(UTC))
         try:
             CHANNELS[name](letter, contacts)
+        except NotConnectedError as error:
+            found.append(Finding(f"test alert by {name}", "warn", f"not sent: {error}", _ADD))
         except (RefusedError, ConfigurationError) as error:
             found.append(Finding(f"test alert by {name}", "fail", f"not sent: {error}", _MEND))
         else:

@@ -2,6 +2,7 @@
 
 import tempfile
 import uuid
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -74,18 +75,15 @@ def _artifacts(client: httpx.Client) -> Finding:
 
 
 def _bundle(settings: Settings) -> Finding:
-    about = "model"
-    api = RegistryApi(settings)
+    """Whether the production model is one that this version reads."""
     try:
-        production = api.production()
-        if production is None:
-            text = f"model {settings.model_name} has no version in production"
-            return Finding(
-                about, "warn", text, "Nothing, before the first run that passes the gate."
-            )
-        with tempfile.TemporaryDirectory() as folder:
-            files = api.look(production, Path(folder))
+        with closing(RegistryApi(settings)) as api, tempfile.TemporaryDirectory() as folder:
+            production = api.production()
+            files = [] if production is None else api.look(production, Path(folder))
     except MovieRecommenderError as error:
-        return refused(about, error)
+        return refused("model", error)
+    if production is None:
+        text = f"model {settings.model_name} has no version in production"
+        return Finding("model", "warn", text, "Nothing, before the first run that passes the gate.")
     text = f"version {production.version} is in production, a bundle of {len(files)} files"
-    return Finding(about, "ok", f"{text} that this version reads")
+    return Finding("model", "ok", f"{text} that this version reads")

@@ -4,7 +4,9 @@ They are read from the metadata database, so they are seen where Airflow itself 
 environment variables, on a machine that reaches the database.
 """
 
+import contextlib
 import os
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from typing import Any
 
 from movie_recommender.sources import Layer
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 30.0
 """Longest time for Airflow's import, some five seconds, and for the database to answer."""
 
 _ITS_OWN = (
@@ -53,8 +55,10 @@ def look() -> Airflow:
             found.append(Airflow(missing=f"Airflow can't be read: {str(error).splitlines()[0]}"))
 
     thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    thread.join(TIMEOUT_S)
+    # Airflow logs to what is standard output when it is imported; that is for the answer.
+    with contextlib.redirect_stdout(sys.stderr):
+        thread.start()
+        thread.join(TIMEOUT_S)
     late = Airflow(missing=f"Airflow's database doesn't answer within {TIMEOUT_S:g} s")
     return found[0] if found else late
 
@@ -70,11 +74,15 @@ def find_connection(conn_id: str) -> Any | None:
         return None
 
 
-def lend(conn_id: str) -> None:
-    """Have Airflow's hooks in this process find the connection, as they do in a task."""
+def lend(conn_id: str) -> bool:
+    """Have Airflow's hooks in this process find the connection, as in a task; whether there is one.
+
+    Out of the database: to the environment, which the hooks look into everywhere.
+    """
     connection = find_connection(conn_id)
     if connection is not None:
         os.environ.setdefault(f"AIRFLOW_CONN_{conn_id.upper()}", connection.as_json())
+    return connection is not None
 
 
 def _read() -> Airflow:

@@ -45,10 +45,15 @@ class Promoted:
 
 
 class Rooms:
-    """The rooms that the tasks call; `raises` maps a room to the error it ends with."""
+    """The rooms that the tasks call.
+
+    `calls` and `settings` have what each was called with; `raises` maps a room to the error that
+    it ends with.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: dict[str, dict[str, Any]] = {}
+        self.settings: dict[str, Any] = {}
         self.raises: dict[str, Exception] = {}
         self.gate_passed = True
         self._patch = monkeypatch
@@ -71,6 +76,7 @@ class Rooms:
 
     def _install(self, room: str, verb: str, result: Any) -> None:
         def step(settings: Any, **arguments: Any) -> Any:
+            self.settings[room] = settings
             if arguments:
                 self.calls[room] = arguments
             if room in self.raises:
