@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import uvloop
 
@@ -49,8 +50,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the first time."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.WriteTransport, transport)
         self._ask()
 
     def data_received(self, data: bytes) -> None:
@@ -71,11 +71,11 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Tell that this was all."""
-        if error is None:
+        """Tell that this was all, or that the server broke off."""
+        if time.perf_counter() >= self._run.until:
             self._closed.set_result(None)
         else:
-            self._closed.set_exception(error)
+            self._closed.set_exception(error or ConnectionResetError("the server broke off"))
 
     def _ask(self) -> None:
         self._got, self._size = b"", 0

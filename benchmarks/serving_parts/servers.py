@@ -86,7 +86,7 @@ def load(port: int, query: str, n_users: int) -> Figures:
     """What the server at `port` answers for a while; users' ids count from 0."""
     numbers = [str(port), str(CONNECTIONS), str(SECONDS), str(n_users), query]
     command = [sys.executable, "-m", "serving_parts.load", *numbers]
-    run = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True)
+    run = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True, timeout=60)
     found: Figures = json.loads(run.stdout)
     note(f"  {port} {query}: {run.stdout.strip()}")
     return found
