@@ -67,7 +67,7 @@ class Folded:
 
     def scores(self, weights: Mapping[str, Floats], users: Floats) -> Floats:
         """(B, I) float32 log odds of a positive, for users' vectors (B, d) float32."""
-        products: Floats = (users * weights["gmf_out"]) @ self.vectors.T  # (B, I)
+        products = np.asarray((users * weights["gmf_out"]) @ self.vectors.T, np.float32)  # (B, I)
         deep = tower(weights, users, self.half(weights), products)
         return np.asarray(products + deep + self.bias, np.float32)
 

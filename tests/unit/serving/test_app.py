@@ -241,7 +241,8 @@ import movie_recommender.serving.server, movie_recommender.serving.worker
 import movie_recommender.serving.keeper
 from movie_recommender.serving.model import ServedModel
 ServedModel(Path({str(bundle)!r}), version=1)
-heavy = {{"torch", "mlflow", "sklearn", "implicit", "onnx", "pandas", "scipy", "duckdb", "deltalake"}}
+heavy = {{"torch", "mlflow", "sklearn", "implicit", "onnx", "pandas", "scipy", "duckdb"}}
+heavy |= {{"deltalake"}}
 sys.stdout.write(" ".join(sorted(heavy & set(sys.modules))))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
