@@ -108,6 +108,8 @@ class Settings(BaseSettings):
     """A larger request is refused."""
     serving_feedback_timeout_s: Annotated[float, Field(ge=1, le=300)] = 5.0
     """How long feedback waits for Kafka's confirmation, in seconds; then 503 with Retry-After."""
+    serving_shadow_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Share of the lists that the version with the alias `shadow` ranks, too; 0: none."""
     serving_admin_key: SecretStr | None = None
     """What the header X-Admin-Key must hold on /admin routes; empty: they are closed."""
 

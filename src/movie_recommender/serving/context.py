@@ -9,6 +9,7 @@ from movie_recommender.serving.delivery import Delivery
 from movie_recommender.serving.impressions import Impressions
 from movie_recommender.serving.problems import Problem
 from movie_recommender.serving.service import Service
+from movie_recommender.serving.shadow import Shadow
 from movie_recommender.settings import Settings
 
 Watch = Callable[[], Awaitable[None]]
@@ -23,6 +24,7 @@ class Context:
     service: Service
     delivery: Delivery
     impressions: Impressions
+    shadow: Shadow | None = None
 
     def check_admin(self, key: str | None) -> None:
         """Let an administrator pass.

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import logging
 import os
+import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,6 +27,7 @@ from movie_recommender.serving.metrics import MODEL
 from movie_recommender.serving.model import ServedModel
 from movie_recommender.serving.seen import Seen
 from movie_recommender.serving.service import Service
+from movie_recommender.serving.shadow import Shadow
 from movie_recommender.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -151,16 +153,20 @@ def run(
     _share_the_heap()
     service = Service(Journal(folder.journal), clock=clock)
     follower = Follower(service, folder, number=number)
-    context = Context(settings, folder, service, Delivery(settings), Impressions(settings))
+    share = settings.serving_shadow_share
+    shadow = Shadow(service, folder, share=share, draw=random.Random().random)
+    context = Context(settings, folder, service, Delivery(settings), Impressions(settings), shadow)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await follower.follow()  # a worker that takes another's place answers at once
         following = asyncio.create_task(follower.run())
+        shadow.start()
         yield
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+        await asyncio.to_thread(shadow.close)
         await asyncio.to_thread(context.impressions.close)
         await asyncio.to_thread(context.delivery.close)
 
