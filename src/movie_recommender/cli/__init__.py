@@ -17,6 +17,7 @@ import typer
 from movie_recommender import __version__
 from movie_recommender.cli.feature_store import app as features
 from movie_recommender.cli.feature_store import backfill
+from movie_recommender.cli.monitoring import exporter, status
 from movie_recommender.cli.serving import serve
 from movie_recommender.cli.shared import AsOf, midnight, now, print_json
 from movie_recommender.cli.tuning import tune
@@ -215,6 +216,8 @@ def rollback() -> None:
 
 
 app.command()(serve)
+app.command()(status)
+app.command()(exporter)
 
 
 @app.command()

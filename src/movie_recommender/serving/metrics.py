@@ -23,7 +23,12 @@ LAG = Histogram("serving_feedback_lag_seconds", "From feedback's arrival to Kafk
 IMPRESSIONS = Counter(
     "serving_impressions_total", "Movies shown, by what became of the event.", ["state"]
 )
-MODEL = Gauge("serving_model_version", "Version that a worker serves.", multiprocess_mode="livemin")
+MODEL = Gauge("serving_model_version", "Lowest that a worker serves.", multiprocess_mode="livemin")
+NEWEST_MODEL = Gauge(
+    "serving_model_version_newest",
+    "Highest that a worker serves; another one: they don't agree.",
+    multiprocess_mode="livemax",
+)
 
 
 def exposition(directory: Path | None) -> bytes:

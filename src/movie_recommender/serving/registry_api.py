@@ -13,6 +13,7 @@ from movie_recommender.errors import NotReadyError, RegistryError
 from movie_recommender.settings import Settings
 
 PRODUCTION = "production"
+PREVIOUS = "previous"
 
 _ALIAS = "/api/2.0/mlflow/registered-models/alias"
 _FILE = "/get-artifact"
