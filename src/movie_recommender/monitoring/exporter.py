@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import Metric
@@ -14,22 +15,24 @@ from prometheus_client.registry import Collector
 
 from movie_recommender.errors import ConfigurationError
 from movie_recommender.monitoring.facts import Facts, Monitor
-from movie_recommender.monitoring.metrics import metrics_of
+from movie_recommender.monitoring.metrics import limits_of, metrics_of
 from movie_recommender.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 
 class LastFacts(Collector):
-    """What Prometheus asks for: the metrics of the facts that were read last."""
+    """What Prometheus asks for: the limits, and the metrics of the facts that were read last."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self.facts: Facts | None = None
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics; none before the first look."""
-        facts = self.facts
-        return iter(()) if facts is None else metrics_of(facts)
+        """The metrics; the limits alone before the first look."""
+        yield from limits_of(self._settings)
+        if self.facts is not None:
+            yield from metrics_of(self.facts)
 
 
 def serve(settings: Settings, *, clock: Callable[[], datetime], stop: threading.Event) -> None:
@@ -43,11 +46,11 @@ def serve(settings: Settings, *, clock: Callable[[], datetime], stop: threading.
     Raises:
         ConfigurationError: the address can't be listened on.
     """
-    last = LastFacts()
+    last = LastFacts(settings)
     registry = CollectorRegistry()
     registry.register(last)
     monitor = Monitor(settings)
-    server, thread = _listen(settings, registry)
+    server, thread = listen(settings, registry)
     logger.info("exporter on http://%s:%s", settings.exporter_host, settings.exporter_port)
     try:
         while not stop.is_set():
@@ -67,7 +70,12 @@ def _look(monitor: Monitor, now: datetime) -> Facts:
     return facts
 
 
-def _listen(settings: Settings, registry: CollectorRegistry):  # type: ignore[no-untyped-def]
+def listen(settings: Settings, registry: CollectorRegistry) -> tuple[WSGIServer, threading.Thread]:
+    """Answer with what is in `registry`; the server, and the thread that it answers in.
+
+    Raises:
+        ConfigurationError: the address can't be listened on.
+    """
     host, port = settings.exporter_host, settings.exporter_port
     try:
         return start_http_server(port, host, registry)

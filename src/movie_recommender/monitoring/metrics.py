@@ -16,11 +16,12 @@ from movie_recommender.monitoring.model import ModelFacts
 from movie_recommender.monitoring.serving import ServingFacts
 from movie_recommender.monitoring.snapshot import SnapshotFacts
 from movie_recommender.monitoring.topics import KafkaFacts
+from movie_recommender.settings import Settings
 
 PREFIX = "movie_recommender_"
 
-Samples = Mapping[tuple[str, ...], float | int | bool | datetime | None]
-"""Values by those of the labels; None: nothing is known, no sample."""
+Samples = Mapping[Any, float | datetime | None]
+"""Values by a tuple of those of the labels; None: nothing is known, no sample."""
 
 DRIFT_LEVELS = {"none": 0, "some": 1, "strong": 2}
 
@@ -42,6 +43,15 @@ def metrics_of(facts: Facts) -> Iterator[Metric]:
             yield from _OF_PART[name](part.value)
 
 
+def limits_of(settings: Settings) -> Iterator[Metric]:
+    """What `status` holds the facts against: the rules need no numbers of their own."""
+    hours, days = settings.max_age_hours, settings.max_model_age_days
+    share = settings.max_dead_letter_share
+    yield _gauge("max_age_seconds", "MAX_AGE_HOURS.", {(): hours * 3_600})
+    yield _gauge("max_model_age_seconds", "MAX_MODEL_AGE_DAYS.", {(): days * 86_400})
+    yield _gauge("max_dead_letter_ratio", "MAX_DEAD_LETTER_SHARE.", {(): share})
+
+
 def _gauge(name: str, about: str, samples: Samples, *labels: str) -> Metric:
     family = GaugeMetricFamily(PREFIX + name, about, labels=labels)
     for values, value in samples.items():
@@ -50,7 +60,7 @@ def _gauge(name: str, about: str, samples: Samples, *labels: str) -> Metric:
     return family
 
 
-def _number(value: float | int | bool | datetime) -> float:
+def _number(value: float | datetime) -> float:
     return value.timestamp() if isinstance(value, datetime) else float(value)
 
 
@@ -112,12 +122,13 @@ def _features(found: SnapshotFacts) -> Iterator[Metric]:
 
 def _model(model: ModelFacts) -> Iterator[Metric]:
     used = {(alias,): one for one in model.versions for alias in one.aliases}
+    named = {(str(one.version), ",".join(one.aliases)): one for one in model.versions}
     metrics = {
-        (str(one.version), metric): value
-        for one in model.versions
+        (*name, metric): value
+        for name, one in named.items()
         for metric, value in one.metrics.items()
     }
-    passed = {(str(one.version),): one.gate_passed for one in model.versions}
+    passed = {name: one.gate_passed for name, one in named.items()}
     unconfirmed = model.production is not None and model.production.unconfirmed
     yield _gauge(
         "model_version",
@@ -136,9 +147,10 @@ def _model(model: ModelFacts) -> Iterator[Metric]:
         "Of the version's newest evaluation; the newest versions and those in use.",
         metrics,
         "version",
+        "alias",
         "metric",
     )
-    yield _gauge("model_gate_passed", "The newest verdict on it.", passed, "version")
+    yield _gauge("model_gate_passed", "The newest verdict on it.", passed, "version", "alias")
     yield _gauge(
         "model_unconfirmed", "Production was promoted and isn't confirmed.", {(): unconfirmed}
     )
@@ -163,7 +175,7 @@ def _airflow(airflow: AirflowFacts) -> Iterator[Metric]:
     yield _gauge(
         "dag_running_since_timestamp_seconds",
         "When the run that is under way was queued.",
-        {(): running and running.queued},
+        {(): None if running is None else running.queued},
     )
     if last is None:
         return
