@@ -102,6 +102,7 @@ def _token(client: httpx.Client, settings: Settings) -> str:
 
 
 def _first(client: httpx.Client, *, states: Sequence[str], order: str) -> RunFacts | None:
+    params: dict[str, str | int | list[str]]
     params = {"state": list(states), "order_by": order, "limit": 1}
     found = client.get(f"{_DAG}/dagRuns", params=params).raise_for_status().json()["dag_runs"]
     if not found:

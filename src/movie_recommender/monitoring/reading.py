@@ -48,7 +48,8 @@ class Readers:
     def read(self, *, patience_s: float) -> dict[str, Part[Any]]:
         """What each returned or why it didn't, by name; comes after `patience_s` at the latest."""
         answers: queue.SimpleQueue[tuple[str, Part[Any]]] = queue.SimpleQueue()
-        parts = {name: Part(None, _no_answer(patience_s), patience_s) for name in self._readers}
+        late: Part[Any] = Part(None, f"No answer within {patience_s:g} s.", patience_s)
+        parts = dict.fromkeys(self._readers, late)
         began = time.monotonic()
         waiting = {name for name in self._readers if self._start(name, answers)}
         while waiting and (left := began + patience_s - time.monotonic()) > 0:
@@ -83,7 +84,3 @@ def _asked(name: str, reader: Reader) -> Part[Any]:
         logger.exception("monitoring: %s couldn't be read", name)
         value, problem = None, f"{error!r:.300}"
     return Part(value, problem, time.monotonic() - began)
-
-
-def _no_answer(patience_s: float) -> str:
-    return f"No answer within {patience_s:g} s."

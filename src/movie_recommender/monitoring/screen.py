@@ -1,6 +1,6 @@
 """The facts on one screen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -45,6 +45,7 @@ def show(facts: Facts, care: Sequence[Care], console: Console) -> None:
         console.print(Text.assemble((f"{each.part}: ", "bold"), each.what))
         console.print(Text(f"  → {each.do}"))
     console.print(Text("All is well." if not care else f"{len(care)} to look after."))
+    console.print(Text("What is set, and where: movie-recommender settings", "dim"))
 
 
 def _state(part: Part[Any], *, cared: bool) -> str:
@@ -134,7 +135,7 @@ def _ago(then: datetime, now: datetime) -> str:
     return f"{in_words(now - then)} ago" if now >= then else f"in {in_words(then - now)}"
 
 
-_TOLD = {
+_TOLD: Mapping[str, Callable[[Any, datetime], Iterator[str]]] = {
     "lake": _lake,
     "kafka": _kafka,
     "features": _features,
