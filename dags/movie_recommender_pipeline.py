@@ -100,17 +100,20 @@ with DAG(
     compute_features = PythonOperator(
         task_id="compute_features",
         python_callable=tasks.compute_features,
+        inlets=[LAKE],
         outlets=[FEATURE_STORE],
         doc_md=DOCS["compute_features"],
     )
     train_model = PythonOperator(
         task_id="train_model",
         python_callable=tasks.train_model,
+        inlets=[FEATURE_STORE],
         doc_md=DOCS["train_model"],
     )
     evaluate_model = PythonOperator(
         task_id="evaluate_model",
         python_callable=tasks.evaluate_model,
+        inlets=[FEATURE_STORE],
         doc_md=DOCS["evaluate_model"],
     )
     deploy_model_check = BranchPythonOperator(

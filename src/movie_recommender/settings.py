@@ -204,6 +204,21 @@ class Settings(BaseSettings):
         """Where the value of the field `name` comes from."""
         return self._sources.get(name, "default")
 
+    airflow_api_url: Annotated[str, AfterValidator(_optional_http_url)] = ""
+    """Where Airflow's API answers, for `status` and the exporter. Empty: they leave Airflow out."""
+    airflow_api_username: str | None = None
+    """Who asks it; empty where everybody may, as in the local stack."""
+    airflow_api_password: SecretStr | None = None
+    exporter_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """The address that the exporter listens on; 0.0.0.0: every one."""
+    exporter_port: Annotated[int, Field(ge=1, le=65535)] = 9610
+    exporter_interval_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    """How often the exporter looks at lake, Kafka, features, models, serving and Airflow."""
+    max_age_hours: Annotated[float, Field(gt=0, le=8760)] = 36.0
+    """From which age on the lake's newest rows, the features and the last run need care."""
+    max_model_age_days: Annotated[float, Field(gt=0, le=3650)] = 15.0
+    """The same for the production model: two Sundays' trainings have brought nothing better."""
+
 
 def load_settings(*layers: Layer, **overrides: Any) -> Settings:
     """The settings: `overrides` (by field name), the environment, `layers` in turn, the defaults.

@@ -44,7 +44,7 @@ class Stack:
         # The suite's own Airflow settings are not the stack's.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
         # A broker that answers at the default address is used: its topics stay as they are.
-        inherited["KAFKA_TOPIC_PREFIX"] = f"test-{self.var.parent.name}-{os.getpid()}."
+        inherited["KAFKA_TOPIC_PREFIX"] = self.prefix
         return subprocess.run(
             [*command, "--var", str(self.var)],
             capture_output=True,
@@ -53,6 +53,10 @@ class Stack:
             env={**inherited, **environment},
             timeout=600,
         )
+
+    @property
+    def prefix(self) -> str:
+        return f"test-{self.var.parent.name}-{os.getpid()}."
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         small = ("--users", "600", "--movies", "400", "--history-days", "20")
@@ -133,6 +137,46 @@ def test_success_is_told_to_slack_once(first: Mapping[str, Any]) -> None:
     assert message["channel"] == "slack"
     assert "movie_recommender_pipeline" in message["text"]
     assert first["run_id"] in message["text"]
+
+
+def test_status_tells_the_same_of_the_run(stack: Stack, first: Mapping[str, Any]) -> None:
+    lake = Path(stack.lake.path)
+    servers = json.loads((stack.var / "stack.json").read_text())["ports"]
+    world = {
+        "DATA_LAKE_PATH": str(lake),
+        "FEATURE_STORE_PATH": str(lake.parent / "features" / "feature_store.duckdb"),
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{servers['kafka']}",
+        "KAFKA_TOPIC_PREFIX": f"{stack.prefix}{lake.parent.name}.",
+        "MODEL_NAME": first["model"]["name"],
+        "MLFLOW_TRACKING_URI": first["urls"]["mlflow"],
+        "SERVING_URL": first["urls"]["serving"],
+        "AIRFLOW_API_URL": first["urls"]["airflow"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "movie_recommender.cli", "status", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **world},
+    )
+    told = json.loads(done.stdout)
+    parts = {name: seen for name, seen in told.items() if isinstance(seen, dict)}
+    assert {name: seen["problem"] for name, seen in parts.items() if "problem" in seen} == {}
+    assert told["lake"]["tables"]["interactions"]["rows"] == first["lake"]["interactions"]
+    assert sum(topic["messages"] for topic in told["kafka"]["topics"].values()) < 100
+    assert told["features"]["id"] == first["features"]["snapshot_id"]
+    assert list(told["features"]["warnings"].values()) == first["features"]["warnings"]
+    (version,) = told["model"]["versions"]
+    assert (version["version"], version["gate_passed"]) == (1, first["gate"]["passed"])
+    assert version["metrics"]["auc"] == pytest.approx(first["metrics"]["auc"])
+    assert set(told["airflow"]["healthy"].values()) == {True}
+    last = told["airflow"]["last"]
+    assert (last["run_id"], last["state"]) == (first["run_id"], "success")
+    assert {task["task_id"]: task["state"] for task in last["tasks"]} == {
+        task: entry["state"] for task, entry in first["tasks"].items()
+    }
+    assert told["serving"]["ready"] is first["gate"]["passed"]
+    assert done.returncode == (1 if told["care"] else 0)
 
 
 def like_first(url: str) -> tuple[list[int], str]:

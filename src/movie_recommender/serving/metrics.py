@@ -47,7 +47,12 @@ SHADOW_LIKES = Counter(
     "Movies liked after a list was ranked twice, by whose list has them.",
     ["production", "shadow", "list"],
 )
-MODEL = Gauge("serving_model_version", "Version that a worker serves.", multiprocess_mode="livemin")
+MODEL = Gauge("serving_model_version", "Lowest that a worker serves.", multiprocess_mode="livemin")
+NEWEST_MODEL = Gauge(
+    "serving_model_version_newest",
+    "Highest that a worker serves; another one: they don't agree.",
+    multiprocess_mode="livemax",
+)
 
 
 def exposition(directory: Path | None) -> bytes:

@@ -15,6 +15,7 @@ from movie_recommender.settings import Settings
 PRODUCTION = "production"
 SHADOW = "shadow"
 """Alias of a version that ranks beside production and isn't shown."""
+PREVIOUS = "previous"
 
 _ALIAS = "/api/2.0/mlflow/registered-models/alias"
 _FILE = "/get-artifact"

@@ -23,7 +23,7 @@ from movie_recommender.serving.context import Context
 from movie_recommender.serving.delivery import Delivery
 from movie_recommender.serving.impressions import Impressions
 from movie_recommender.serving.journal import Journal
-from movie_recommender.serving.metrics import MODEL
+from movie_recommender.serving.metrics import MODEL, NEWEST_MODEL
 from movie_recommender.serving.model import ServedModel
 from movie_recommender.serving.seen import Seen
 from movie_recommender.serving.service import Service
@@ -92,6 +92,7 @@ class Follower:
         self._service.use_model(model, seen)
         self._model = state
         MODEL.set(model.version)
+        NEWEST_MODEL.set(model.version)
         logger.info("worker=%s serves version=%s", self._number, model.version)
 
     async def _use_store(self, state: StoreState) -> None:

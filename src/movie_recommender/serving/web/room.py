@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from movie_recommender.serving.registry_api import PRODUCTION
+from movie_recommender.serving.registry_api import PREVIOUS, PRODUCTION
+from movie_recommender.serving.versions import Version
 from movie_recommender.serving.web.plots import Estimate, Plot, Whisker, plot, whisker
-from movie_recommender.serving.web.versions import Version
 from movie_recommender.settings import Settings
 
-PREVIOUS = "previous"
 ROLLED_BACK = "rolled_back"
 
 METRICS = {

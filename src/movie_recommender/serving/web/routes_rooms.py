@@ -13,6 +13,7 @@ from movie_recommender.serving import metrics
 from movie_recommender.serving.context import Context
 from movie_recommender.serving.problems import Problem
 from movie_recommender.serving.routes_status import readiness
+from movie_recommender.serving.versions import Version, VersionsApi
 from movie_recommender.serving.web import forms, plots
 from movie_recommender.serving.web.people import parse_user_id
 from movie_recommender.serving.web.rendering import Message, page
@@ -20,7 +21,6 @@ from movie_recommender.serving.web.rollback import roll_back
 from movie_recommender.serving.web.room import METRICS, Verdict, room_of, verdict_of
 from movie_recommender.serving.web.shadow import shadow_views
 from movie_recommender.serving.web.state import parts_of
-from movie_recommender.serving.web.versions import Version, VersionsApi
 
 
 def router(context: Context, metrics_directory: Path | None) -> APIRouter:
