@@ -36,7 +36,7 @@ from airflow.sdk import (
     TriggerRule,
 )
 
-from movie_recommender.orchestration import delivery, tasks
+from movie_recommender.orchestration import delivery, pods, tasks
 from movie_recommender.orchestration.facts import MACROS
 from movie_recommender.orchestration.sla import RUN_SLA, run_sla_missed
 from movie_recommender.orchestration.task_docs import DOCS
@@ -175,6 +175,9 @@ with DAG(
     ]
     work >> alert_failure
     work >> alert_failure_email
+
+    for task in work:
+        task.executor_config = pods.executor_config(task.task_id)
 
     # Whom to ask, for the API and for people. Set after the tasks, which must not inherit it: on
     # a task `email` is deprecated, and would send a second mail beside alert_failure_email.

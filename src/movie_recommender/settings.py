@@ -24,7 +24,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from movie_recommender import pod_resources
 from movie_recommender.errors import ConfigurationError
+from movie_recommender.pod_resources import PodResources
 
 _HOST = r"(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)"
 _BROKER = re.compile(rf"{_HOST}:(\d{{1,5}})")
@@ -94,6 +96,11 @@ def _numbers(value: str) -> str:
         message = 'expected a JSON object of finite numbers, as in {"dropout": 0.3, "dim": 64}'
         raise ValueError(message)
     return json.dumps(found)
+
+
+def _task_resources(value: str) -> str:
+    pod_resources.parse(value)
+    return value
 
 
 def _is_finite(value: object) -> bool:
@@ -216,6 +223,9 @@ class Settings(BaseSettings):
     slack_conn_id: str = "slack_default"
     smtp_conn_id: str = "smtp_default"
 
+    task_resources: Annotated[str, AfterValidator(_task_resources)] = "{}"
+    """On Kubernetes: a task's cpu, memory and gpu where the default isn't enough; a JSON object."""
+
 
 def load_settings(**overrides: Any) -> Settings:
     """The settings from the environment, `overrides` (by field name) going first.
@@ -266,6 +276,19 @@ def alert_contacts() -> AlertContacts:
         slack_conn_id=value("slack_conn_id"),
         smtp_conn_id=value("smtp_conn_id"),
     )
+
+
+def task_resources() -> Mapping[str, PodResources]:
+    """What the pods of tasks ask for, from the environment; nothing where the variable is wrong.
+
+    It is read where the DAG is, which must stay readable: each task says what is wrong, and is
+    alerted.
+    """
+    given = EnvSettingsSource(Settings)().get("task_resources")
+    try:
+        return pod_resources.parse(str(given or "{}"))
+    except ValueError:
+        return {}
 
 
 def describe(settings: Settings) -> Mapping[str, str]:
