@@ -35,7 +35,7 @@ from airflow.sdk import (
     TriggerRule,
 )
 
-from movie_recommender.orchestration import tasks
+from movie_recommender.orchestration import pods, tasks
 from movie_recommender.orchestration.configuration import prepare_subprocess
 from movie_recommender.orchestration.facts import MACROS
 from movie_recommender.orchestration.operators import (
@@ -181,6 +181,9 @@ with DAG(
     work = [task for task in dag.tasks if task not in {alert_success, *of_failure}]
     for alert in of_failure:
         work >> alert
+
+    for task in work:
+        task.executor_config = pods.executor_config(task.task_id)
 
     # Whom to ask, for the API and for people. Set after the tasks, which must not inherit it: on
     # a task `email` is deprecated, and would send a second mail beside alert_failure_email.

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from movie_recommender import pod_resources
 from movie_recommender.durations import duration
 
 _HOST = r"(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)"
@@ -81,6 +82,11 @@ def _numbers(value: str) -> str:
     return json.dumps(found)
 
 
+def _task_resources(value: str) -> str:
+    pod_resources.parse(value)
+    return value
+
+
 def _is_finite(value: object) -> bool:
     # Not isinstance: true is an int. And Python's JSON knows NaN and Infinity.
     return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
@@ -102,6 +108,7 @@ TopicPrefix = Annotated[str, AfterValidator(_topic_prefix)]
 LakePath = Annotated[str, AfterValidator(_lake_path)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 OptionalHttpUrl = Annotated[str, AfterValidator(_optional_http_url)]
+TaskResources = Annotated[str, AfterValidator(_task_resources)]
 Numbers = Annotated[str, AfterValidator(_numbers)]
 DiskPath = Annotated[Path, BeforeValidator(_on_a_disk)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from movie_recommender import pod_resources
 from movie_recommender.durations import in_words
 from movie_recommender.errors import ConfigurationError
 from movie_recommender.forms import (
@@ -26,9 +27,11 @@ from movie_recommender.forms import (
     OptionalHttpUrl,
     Share,
     Sla,
+    TaskResources,
     TopicPrefix,
     TrainingDay,
 )
+from movie_recommender.pod_resources import PodResources
 from movie_recommender.sources import Layer, Source, chosen, explain
 
 
@@ -200,11 +203,14 @@ class Settings(BaseSettings):
     sla_run: Sla = timedelta(hours=6)
     """Longest time for a run from being queued, then it is alerted."""
 
+    task_resources: TaskResources = "{}"
+    """On Kubernetes: a task's cpu, memory and gpu where the default isn't enough; a JSON object."""
+
     def source(self, name: str) -> Source:
         """Where the value of the field `name` comes from."""
         return self._sources.get(name, "default")
 
-    airflow_api_url: Annotated[str, AfterValidator(_optional_http_url)] = ""
+    airflow_api_url: OptionalHttpUrl = ""
     """Where Airflow's API answers, for `status` and the exporter. Empty: they leave Airflow out."""
     airflow_api_username: str | None = None
     """Who asks it; empty where everybody may, as in the local stack."""
@@ -306,6 +312,19 @@ def _seconds(text: str) -> float:
     except ValueError:
         return known
     return seconds if 0 <= seconds <= 600 else known
+
+
+def task_resources() -> Mapping[str, PodResources]:
+    """What the pods of tasks ask for, from the environment; nothing where the variable is wrong.
+
+    It is read where the DAG is, which must stay readable: each task says what is wrong, and is
+    alerted.
+    """
+    given = EnvSettingsSource(Settings)().get("task_resources")
+    try:
+        return pod_resources.parse(str(given or "{}"))
+    except ValueError:
+        return {}
 
 
 def describe(settings: Settings) -> Mapping[str, str]:
