@@ -101,8 +101,19 @@ def _is_finite(value: object) -> bool:
     return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
 
 
+def _origins(value: str) -> str:
+    origins = [part.strip() for part in value.split(",")] if value else []
+    for origin in origins:
+        if origin != "*" and not (_has_port(_URL.fullmatch(origin)) and origin.count("/") == 2):
+            message = f"{origin!r} isn't https://HOST or https://HOST:PORT, nor *"
+            raise ValueError(message)
+    return ",".join(origins)
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 DiskPath = Annotated[Path, BeforeValidator(_on_a_disk)]
+Secret32 = Annotated[SecretStr, Field(min_length=32)]
+"""As long as the hash that is made with it (RFC 7518, 3.2)."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -169,8 +180,40 @@ class Settings(BaseSettings):
     serving_max_body_bytes: Annotated[int, Field(ge=1024, le=100_000_000)] = 65_536
     serving_feedback_timeout_s: Annotated[float, Field(ge=1, le=300)] = 5.0
     """How long feedback waits for Kafka's confirmation, in seconds; then 503 with Retry-After."""
+    serving_client_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """How long a client may take to send a request's head, and again its body, in seconds."""
     serving_admin_key: SecretStr | None = None
-    """What the header X-Admin-Key must hold on /admin routes; empty: they are closed."""
+    """The key of an administrator, in the header X-Admin-Key; without any, /admin is closed."""
+    serving_api_keys: SecretStr | None = None
+    """Keys as ID:SCOPES:KEY, apart by spaces; see docs/serving.md. Empty: reading is open."""
+    serving_api_keys_file: DiskPath | None = None
+    """The same, a key on each line."""
+    serving_jwt_secret: Secret32 | None = None
+    """Tokens that this secret has signed (HS256) are keys, too."""
+    serving_jwt_jwks_file: DiskPath | None = None
+    """Tokens that a key of this JSON web key set has signed (RS256, ES256) are keys, too."""
+    serving_jwt_issuer: str | None = None
+    serving_jwt_audience: str | None = None
+    serving_jwt_scope_claim: Annotated[str, Field(min_length=1)] = "scope"
+    """The claim that names a token's scopes: apart by spaces, or in a list."""
+    serving_session_secret: Secret32 | None = None
+    """Signs the cookies of who signs in on the page; None: drawn at each start, by each server."""
+    serving_metrics_guarded: bool = False
+    """Whether /metrics needs a key with the scope read, where reading needs one."""
+    serving_client_key: SecretStr | None = None
+    """The key, with the scope read, by which promotion asks SERVING_URL."""
+    serving_cors_origins: Annotated[str, AfterValidator(_origins)] = ""
+    """Other sites whose scripts may use the API, https://HOST[:PORT] by commas, or *; empty: none.
+    """
+    serving_rate_limit: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
+    """Requests a second of one key, or else one address, in each worker; above it 429; 0: any."""
+    serving_rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """How many of them may come at once."""
+
+    otel_exporter_otlp_endpoint: str = ""
+    """The OpenTelemetry collector (OTLP over HTTP) that serving sends traces to; empty: none."""
+    otel_exporter_otlp_traces_endpoint: str = ""
+    """The same, the whole address for traces; goes first."""
 
     data_source: Literal["synthetic", "movielens", "none"] = "synthetic"
     """Where events come from; none: a real application sends them."""
