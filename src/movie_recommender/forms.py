@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from movie_recommender import pod_resources
 from movie_recommender.durations import duration
@@ -92,6 +92,15 @@ def _is_finite(value: object) -> bool:
     return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
 
 
+def _origins(value: str) -> str:
+    origins = [part.strip() for part in value.split(",")] if value else []
+    for origin in origins:
+        if origin != "*" and not (_has_port(_URL.fullmatch(origin)) and origin.count("/") == 2):
+            message = f"{origin!r} isn't https://HOST or https://HOST:PORT, nor *"
+            raise ValueError(message)
+    return ",".join(origins)
+
+
 def _duration(value: object) -> object:
     return duration(value) if isinstance(value, str) else value
 
@@ -109,6 +118,9 @@ LakePath = Annotated[str, AfterValidator(_lake_path)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 OptionalHttpUrl = Annotated[str, AfterValidator(_optional_http_url)]
 TaskResources = Annotated[str, AfterValidator(_task_resources)]
+Origins = Annotated[str, AfterValidator(_origins)]
+Secret32 = Annotated[SecretStr, Field(min_length=32)]
+"""As long as the hash that is made with it (RFC 7518, 3.2)."""
 Numbers = Annotated[str, AfterValidator(_numbers)]
 DiskPath = Annotated[Path, BeforeValidator(_on_a_disk)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]

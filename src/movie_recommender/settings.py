@@ -25,6 +25,8 @@ from movie_recommender.forms import (
     LakePath,
     Numbers,
     OptionalHttpUrl,
+    Origins,
+    Secret32,
     Share,
     Sla,
     TaskResources,
@@ -113,8 +115,42 @@ class Settings(BaseSettings):
     """How long feedback waits for Kafka's confirmation, in seconds; then 503 with Retry-After."""
     serving_shadow_share: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Share of the lists that the version with the alias `shadow` ranks, too; 0: none."""
+    serving_client_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """How long a client may take to send a request's head, and again its body, in seconds."""
     serving_admin_key: SecretStr | None = None
-    """What the header X-Admin-Key must hold on /admin routes; empty: they are closed."""
+    """The key of an administrator, in the header X-Admin-Key; without any, /admin is closed."""
+    serving_api_keys: SecretStr | None = None
+    """Keys as ID:SCOPES:KEY, apart by spaces; see docs/serving.md. Empty: reading is open."""
+    serving_api_keys_file: DiskPath | None = None
+    """The same, a key on each line."""
+    serving_jwt_secret: Secret32 | None = None
+    """Tokens that this secret has signed (HS256) are keys, too."""
+    serving_jwt_jwks_file: DiskPath | None = None
+    """Tokens that a key of this JSON web key set has signed (RS256, ES256) are keys, too."""
+    serving_jwt_issuer: str | None = None
+    """Who has issued a token that counts."""
+    serving_jwt_audience: str | None = None
+    """For whom it must be meant."""
+    serving_jwt_scope_claim: Annotated[str, Field(min_length=1)] = "scope"
+    """The claim that names a token's scopes: apart by spaces, or in a list."""
+    serving_session_secret: Secret32 | None = None
+    """Signs the cookies of who signs in on the page; None: drawn at each start, by each server."""
+    serving_metrics_guarded: bool = False
+    """Whether /metrics needs a key with the scope read, where reading needs one."""
+    serving_client_key: SecretStr | None = None
+    """The key, with the scope read, by which promotion asks SERVING_URL."""
+    serving_cors_origins: Origins = ""
+    """Other sites whose scripts may use the API, https://HOST[:PORT] by commas, or *; empty: none.
+    """
+    serving_rate_limit: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
+    """Requests a second of one key, or else one address, in each worker; above it 429; 0: any."""
+    serving_rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """How many of them may come at once."""
+
+    otel_exporter_otlp_endpoint: str = ""
+    """The OpenTelemetry collector (OTLP over HTTP) that serving sends traces to; empty: none."""
+    otel_exporter_otlp_traces_endpoint: str = ""
+    """The same, the whole address for traces; goes first."""
 
     data_source: Literal["synthetic", "movielens", "none"] = "synthetic"
     """Where events come from; none: a real application sends them."""

@@ -3,6 +3,7 @@
     bundles/VERSION-RUN/       checked bundles, the newest few
     stores/SNAPSHOT.safetensors    contacts of the feature store, the newest few
     journal/                   contacts since then
+    claims.sqlite              which event each idempotency key of the last day stands for
     model.json, store.json     which of them to serve; written whole, by a rename
     shadow.json                which bundle to rank with beside it
     workers/N.json             what worker N serves
@@ -94,6 +95,11 @@ class CacheFolder:
     def journal(self) -> Path:
         """Of contacts since."""
         return self.path / "journal"
+
+    @property
+    def claims(self) -> Path:
+        """File of idempotency keys."""
+        return self.path / "claims.sqlite"
 
     @property
     def workers(self) -> Path:

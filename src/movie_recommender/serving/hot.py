@@ -45,7 +45,7 @@ class HotRoute:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on."""
-        if not _is_hot(scope):
+        if not is_hot(scope):
             await self._app(scope, receive, send)
             return
         user_id = scope["path"][len(PATH) :]
@@ -100,7 +100,8 @@ class HotRoute:
         return answer.body(impression_id)
 
 
-def _is_hot(scope: Scope) -> bool:
+def is_hot(scope: Scope) -> bool:
+    """Whether `HotRoute` answers the request itself."""
     if scope["type"] != "http" or scope["method"] != "GET":
         return False
     path = scope["path"]

@@ -12,7 +12,7 @@ from movie_recommender.serving.model import ServedModel
 from movie_recommender.serving.problems import Problem
 from movie_recommender.serving.routes_feedback import accept
 from movie_recommender.serving.service import Service
-from movie_recommender.serving.web import forms, people, routes_rooms, static
+from movie_recommender.serving.web import forms, people, routes_rooms, routes_sign_in, static
 from movie_recommender.serving.web.cards import card
 from movie_recommender.serving.web.lists import (
     LENGTHS,
@@ -44,6 +44,7 @@ def router(context: Context, hot: HotRoute, metrics_directory: Path | None) -> A
     _add_movies(routes, context.service)
     _add_forms(routes, context)
     routes.include_router(routes_rooms.router(context, metrics_directory))
+    routes.include_router(routes_sign_in.router(context.door))
     routes.include_router(static.router())
     return routes
 

@@ -44,7 +44,7 @@ def router(context: Context, metrics_directory: Path | None) -> APIRouter:
         found = await asyncio.to_thread(_found, context, api(), asked)
         found["shadow"] = await asyncio.to_thread(_shadow, context, metrics_directory)
         ready = readiness(context)
-        closed = context.settings.serving_admin_key is None
+        closed = not context.door.has_admin
         return page(
             request, "models", message=message, ready=ready, closed=closed, plots=plots, **found
         )
@@ -53,7 +53,7 @@ def router(context: Context, metrics_directory: Path | None) -> APIRouter:
     async def rollback(request: Request) -> Response:
         """Put the previous version back; for whoever has the admin key."""
         fields = await forms.fields_of(request)
-        context.check_admin(fields.get("key"))
+        context.door.check_admin(fields.get("key"))
         async with one_at_a_time:
             await _check_unmoved(api(), fields.get("production", ""))
             await roll_back(context.settings)
