@@ -1,4 +1,4 @@
-"""Whether Slack and mail are set in a form that can be sent by; a test alert if one is asked for."""
+"""Whether alerts can be sent by Slack and mail; a test alert, if one is asked for."""
 
 from collections.abc import Callable
 from typing import Any
