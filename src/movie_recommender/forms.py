@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from movie_recommender import pod_resources
 from movie_recommender.durations import duration
 
 _HOST = r"(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)"
@@ -81,9 +82,23 @@ def _numbers(value: str) -> str:
     return json.dumps(found)
 
 
+def _task_resources(value: str) -> str:
+    pod_resources.parse(value)
+    return value
+
+
 def _is_finite(value: object) -> bool:
     # Not isinstance: true is an int. And Python's JSON knows NaN and Infinity.
     return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def _origins(value: str) -> str:
+    origins = [part.strip() for part in value.split(",")] if value else []
+    for origin in origins:
+        if origin != "*" and not (_has_port(_URL.fullmatch(origin)) and origin.count("/") == 2):
+            message = f"{origin!r} isn't https://HOST or https://HOST:PORT, nor *"
+            raise ValueError(message)
+    return ",".join(origins)
 
 
 def _duration(value: object) -> object:
@@ -102,6 +117,10 @@ TopicPrefix = Annotated[str, AfterValidator(_topic_prefix)]
 LakePath = Annotated[str, AfterValidator(_lake_path)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 OptionalHttpUrl = Annotated[str, AfterValidator(_optional_http_url)]
+TaskResources = Annotated[str, AfterValidator(_task_resources)]
+Origins = Annotated[str, AfterValidator(_origins)]
+Secret32 = Annotated[SecretStr, Field(min_length=32)]
+"""As long as the hash that is made with it (RFC 7518, 3.2)."""
 Numbers = Annotated[str, AfterValidator(_numbers)]
 DiskPath = Annotated[Path, BeforeValidator(_on_a_disk)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from movie_recommender import pod_resources
 from movie_recommender.durations import in_words
 from movie_recommender.errors import ConfigurationError
 from movie_recommender.forms import (
@@ -24,11 +25,15 @@ from movie_recommender.forms import (
     LakePath,
     Numbers,
     OptionalHttpUrl,
+    Origins,
+    Secret32,
     Share,
     Sla,
+    TaskResources,
     TopicPrefix,
     TrainingDay,
 )
+from movie_recommender.pod_resources import PodResources
 from movie_recommender.sources import Layer, Source, chosen, explain
 
 
@@ -108,8 +113,44 @@ class Settings(BaseSettings):
     """A larger request is refused."""
     serving_feedback_timeout_s: Annotated[float, Field(ge=1, le=300)] = 5.0
     """How long feedback waits for Kafka's confirmation, in seconds; then 503 with Retry-After."""
+    serving_shadow_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Share of the lists that the version with the alias `shadow` ranks, too; 0: none."""
+    serving_client_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """How long a client may take to send a request's head, and again its body, in seconds."""
     serving_admin_key: SecretStr | None = None
-    """What the header X-Admin-Key must hold on /admin routes; empty: they are closed."""
+    """The key of an administrator, in the header X-Admin-Key; without any, /admin is closed."""
+    serving_api_keys: SecretStr | None = None
+    """Keys as ID:SCOPES:KEY, apart by spaces; see docs/serving.md. Empty: reading is open."""
+    serving_api_keys_file: DiskPath | None = None
+    """The same, a key on each line."""
+    serving_jwt_secret: Secret32 | None = None
+    """Tokens that this secret has signed (HS256) are keys, too."""
+    serving_jwt_jwks_file: DiskPath | None = None
+    """Tokens that a key of this JSON web key set has signed (RS256, ES256) are keys, too."""
+    serving_jwt_issuer: str | None = None
+    """Who has issued a token that counts."""
+    serving_jwt_audience: str | None = None
+    """For whom it must be meant."""
+    serving_jwt_scope_claim: Annotated[str, Field(min_length=1)] = "scope"
+    """The claim that names a token's scopes: apart by spaces, or in a list."""
+    serving_session_secret: Secret32 | None = None
+    """Signs the cookies of who signs in on the page; None: drawn at each start, by each server."""
+    serving_metrics_guarded: bool = False
+    """Whether /metrics needs a key with the scope read, where reading needs one."""
+    serving_client_key: SecretStr | None = None
+    """The key, with the scope read, by which promotion asks SERVING_URL."""
+    serving_cors_origins: Origins = ""
+    """Other sites whose scripts may use the API, https://HOST[:PORT] by commas, or *; empty: none.
+    """
+    serving_rate_limit: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
+    """Requests a second of one key, or else one address, in each worker; above it 429; 0: any."""
+    serving_rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """How many of them may come at once."""
+
+    otel_exporter_otlp_endpoint: str = ""
+    """The OpenTelemetry collector (OTLP over HTTP) that serving sends traces to; empty: none."""
+    otel_exporter_otlp_traces_endpoint: str = ""
+    """The same, the whole address for traces; goes first."""
 
     data_source: Literal["synthetic", "movielens", "none"] = "synthetic"
     """Where events come from; none: a real application sends them."""
@@ -166,6 +207,14 @@ class Settings(BaseSettings):
     """Airflow's connection to Slack."""
     smtp_conn_id: str = "smtp_default"
     """Airflow's connection to the mail server."""
+    apprise_conn_id: str = "apprise_default"
+    """Airflow's connection whose password is Apprise's URLs."""
+    alert_channels: Annotated[str, Field(pattern=r"^[a-z_]+(,[a-z_]+)*$")] = "slack,mail"
+    """Where failures and SLA misses go, and who stands in for whom: slack, mail, apprise."""
+    alert_patience_s: Annotated[float, Field(ge=0, le=600)] = 60.0
+    """How long a channel that refuses is tried before the next one, in seconds."""
+    alert_outbox: DiskPath = Path("/data/alerts/outbox")
+    """Folder of the alerts that wait for a channel, shared by workers and triggerers."""
     kafka_conn_id: str = "kafka_default"
     """Airflow's connection to Kafka, for tasks whose environment has no KAFKA_BOOTSTRAP_SERVERS."""
     mlflow_conn_id: str = "mlflow_default"
@@ -190,9 +239,27 @@ class Settings(BaseSettings):
     sla_run: Sla = timedelta(hours=6)
     """Longest time for a run from being queued, then it is alerted."""
 
+    task_resources: TaskResources = "{}"
+    """On Kubernetes: a task's cpu, memory and gpu where the default isn't enough; a JSON object."""
+
     def source(self, name: str) -> Source:
         """Where the value of the field `name` comes from."""
         return self._sources.get(name, "default")
+
+    airflow_api_url: OptionalHttpUrl = ""
+    """Where Airflow's API answers, for `status` and the exporter. Empty: they leave Airflow out."""
+    airflow_api_username: str | None = None
+    """Who asks it; empty where everybody may, as in the local stack."""
+    airflow_api_password: SecretStr | None = None
+    exporter_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """The address that the exporter listens on; 0.0.0.0: every one."""
+    exporter_port: Annotated[int, Field(ge=1, le=65535)] = 9610
+    exporter_interval_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    """How often the exporter looks at lake, Kafka, features, models, serving and Airflow."""
+    max_age_hours: Annotated[float, Field(gt=0, le=8760)] = 36.0
+    """From which age on the lake's newest rows, the features and the last run need care."""
+    max_model_age_days: Annotated[float, Field(gt=0, le=3650)] = 15.0
+    """The same for the production model: two Sundays' trainings have brought nothing better."""
 
 
 def load_settings(*layers: Layer, **overrides: Any) -> Settings:
@@ -240,11 +307,18 @@ def _explained(error: ValidationError, layers: Sequence[Layer]) -> str:
 
 @dataclass(frozen=True)
 class AlertContacts:
-    """Where alerts go: an address and two of Airflow's connection ids."""
+    """Where alerts go, and the addresses they link to; the fields are those of `Settings`."""
 
     alert_email: str
     slack_conn_id: str
     smtp_conn_id: str
+    apprise_conn_id: str
+    channels: tuple[str, ...]
+    patience_s: float
+    outbox: Path
+    model_name: str
+    mlflow_tracking_uri: str
+    serving_url: str
 
 
 def alert_contacts() -> AlertContacts:
@@ -257,11 +331,36 @@ def alert_contacts() -> AlertContacts:
     def value(name: str) -> str:
         return str(values.get(name) or Settings.model_fields[name].default)
 
+    names = ("alert_email", "slack_conn_id", "smtp_conn_id", "apprise_conn_id", "model_name")
     return AlertContacts(
-        alert_email=value("alert_email"),
-        slack_conn_id=value("slack_conn_id"),
-        smtp_conn_id=value("smtp_conn_id"),
+        **{name: value(name) for name in (*names, "mlflow_tracking_uri", "serving_url")},
+        channels=tuple(filter(None, (name.strip() for name in value("alert_channels").split(",")))),
+        patience_s=_seconds(value("alert_patience_s")),
+        outbox=Path(value("alert_outbox")),
     )
+
+
+def _seconds(text: str) -> float:
+    """The alerts' patience; the default for what is no number of seconds."""
+    known: float = Settings.model_fields["alert_patience_s"].default
+    try:
+        seconds = float(text)
+    except ValueError:
+        return known
+    return seconds if 0 <= seconds <= 600 else known
+
+
+def task_resources() -> Mapping[str, PodResources]:
+    """What the pods of tasks ask for, from the environment; nothing where the variable is wrong.
+
+    It is read where the DAG is, which must stay readable: each task says what is wrong, and is
+    alerted.
+    """
+    given = EnvSettingsSource(Settings)().get("task_resources")
+    try:
+        return pod_resources.parse(str(given or "{}"))
+    except ValueError:
+        return {}
 
 
 def describe(settings: Settings) -> Mapping[str, str]:

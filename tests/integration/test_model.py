@@ -267,6 +267,25 @@ def test_a_candidate_is_held_against_production(published: Settings) -> None:
     assert itself.production is None
 
 
+def test_a_run_of_an_old_sunday_leaves_the_newer_production_model(
+    model_settings: Settings,
+) -> None:
+    """A backfill: its own day's data, its own candidate, and the gate's no."""
+    fill(model_settings, likes())
+    features.run(model_settings, as_of=SUNDAY)
+    newer = train(model_settings).version
+    registry.promote(model_settings, version=newer)
+    week_ago = SUNDAY - 7 * DAY
+    features.run(model_settings, as_of=week_ago)
+    old = training.run(model_settings, as_of=week_ago, run_date=week_ago.date())
+    judged = evaluation.run(model_settings, as_of=week_ago, version=old.version)
+    assert old.trained
+    assert old.version > newer
+    refused = {r["rule"]: r["value"] for r in judged.gate["reasons"] if not r["passed"]}
+    assert refused["not_older_than_production"] == -7.0
+    assert not judged.gate["passed"]
+
+
 def test_the_page_is_kept_with_the_run(published: Settings, tmp_path: Path) -> None:
     trained = train(published)
     judged = evaluation.run(published, as_of=SUNDAY, version=trained.version)

@@ -222,3 +222,29 @@ def test_without_a_published_store_it_is_exit_code_1(
     for arguments in (["show", "--user", "1"], ["snapshots"], ["diff", "latest", "latest"]):
         assert run(monkeypatch, "features", *arguments) == 1
         assert "Build it with `movie-recommender features`" in capsys.readouterr().err
+
+
+def test_status_tells_what_is_down_and_is_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    use(monkeypatch, str(tmp_path / "lake"), tmp_path / "store.duckdb")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+    monkeypatch.setenv("KAFKA_TIMEOUT_S", "0.3")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert run(monkeypatch, "status", "--json") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["well"] is False
+    assert [each["part"] for each in told["care"]] == ["lake", "kafka", "features", "model"]
+    assert "127.0.0.1:9" in told["kafka"]["problem"]
+    assert told["lake"] == {"tables": {}}
+    assert (told["serving"], told["airflow"]) == (None, None)
+    assert run(monkeypatch, "status") == 1
+    assert "4 to look after" in capsys.readouterr().out
+
+
+def test_status_names_a_wrong_variable_with_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_API_URL", "airflow:8080")
+    assert run(monkeypatch, "status") == 2
+    assert "AIRFLOW_API_URL='airflow:8080'" in capsys.readouterr().err

@@ -19,7 +19,8 @@ from movie_recommender.cli.configuration import settings
 from movie_recommender.cli.examination import doctor
 from movie_recommender.cli.feature_store import app as features
 from movie_recommender.cli.feature_store import backfill
-from movie_recommender.cli.serving import serve
+from movie_recommender.cli.monitoring import exporter, status
+from movie_recommender.cli.serving import recommend_all, serve, shadow
 from movie_recommender.cli.shared import AsOf, midnight, now, print_json
 from movie_recommender.cli.tuning import tune
 from movie_recommender.errors import ConfigurationError, InputDataError, MovieRecommenderError
@@ -215,6 +216,10 @@ def rollback() -> None:
 
 
 app.command()(serve)
+app.command()(recommend_all)
+app.command()(shadow)
+app.command()(status)
+app.command()(exporter)
 
 
 @app.command()

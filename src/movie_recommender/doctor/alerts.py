@@ -1,7 +1,9 @@
 """Whether alerts can be sent by Slack and mail; a test alert, if one is asked for."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from movie_recommender.doctor.finding import Case, Finding
 from movie_recommender.errors import ConfigurationError
@@ -9,6 +11,7 @@ from movie_recommender.orchestration import outside
 from movie_recommender.settings import alert_contacts
 
 _ELSEWHERE = "Run this where Airflow runs, with its environment."
+_MEND = "Correct the connection in Airflow (Admin, Connections)."
 _ADD = "Add it in Airflow (Admin, Connections); until then these alerts go to the task's log only."
 
 
@@ -16,7 +19,7 @@ def check_slack(case: Case) -> list[Finding]:
     """The Slack connection has a token and an address."""
 
     def seen(connection: Any) -> str:
-        from movie_recommender.orchestration.delivery import webhook_url
+        from movie_recommender.orchestration.connections import webhook_url
 
         form = "its password" if webhook_url(connection) is None else "the extra field"
         return f"host {connection.host or 'hooks.slack.com'}, token in {form}"
@@ -53,25 +56,26 @@ def _connection(case: Case, about: str, conn_id: str, look: Callable[[Any], str]
 
 
 def send_test_alert() -> list[Finding]:
-    """Send an alert by every channel that has a connection, and say which took it."""
-    from movie_recommender.orchestration import delivery
+    """Send an alert by every channel of ALERT_CHANNELS, and say which took it."""
     from movie_recommender.orchestration.alerts import Alert
+    from movie_recommender.orchestration.channels import CHANNELS, RefusedError, chosen
+    from movie_recommender.orchestration.connections import NotConnectedError
+    from movie_recommender.orchestration.outbox import Letter
 
     contacts = alert_contacts()
-    ids = {"slack": contacts.slack_conn_id, "mail": contacts.smtp_conn_id}
-    lent = {name: outside.lend(conn_id) for name, conn_id in ids.items()}
+    for conn_id in (contacts.slack_conn_id, contacts.smtp_conn_id, contacts.apprise_conn_id):
+        outside.lend(conn_id)
     text = "A test by `movie-recommender doctor`: alerts arrive here."
     alert = Alert(text=text, subject=text, html=f"<p>{text}</p>")
-    by = {name: send for name, send in delivery.channels(contacts).items() if lent[name]}
-    failed = delivery.deliver(alert, by)
-    return [_delivery(name, lent=lent[name], sent=name not in failed) for name in ids]
-
-
-def _delivery(name: str, *, lent: bool, sent: bool) -> Finding:
-    about = f"test alert by {name}"
-    if not lent:
-        return Finding(about, "warn", "not sent: Airflow has no such connection", _ADD)
-    if not sent:
-        remedy = "The log above says why; correct the connection in Airflow (Admin, Connections)."
-        return Finding(about, "fail", "not sent", remedy)
-    return Finding(about, "ok", "sent")
+    found = []
+    for name in chosen(contacts):
+        letter = Letter(f"test:{uuid4()}", (name,), alert, datetime.now(UTC))
+        try:
+            CHANNELS[name](letter, contacts)
+        except NotConnectedError as error:
+            found.append(Finding(f"test alert by {name}", "warn", f"not sent: {error}", _ADD))
+        except (RefusedError, ConfigurationError) as error:
+            found.append(Finding(f"test alert by {name}", "fail", f"not sent: {error}", _MEND))
+        else:
+            found.append(Finding(f"test alert by {name}", "ok", "sent"))
+    return found

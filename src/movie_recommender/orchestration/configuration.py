@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from movie_recommender.orchestration import connections, object_store, variables
+from movie_recommender.orchestration import object_store, servers, variables
 from movie_recommender.orchestration.failures import airflow_errors
 from movie_recommender.settings import Settings, load_settings, shown
 
@@ -20,7 +20,7 @@ def task_settings() -> Settings:
     """
     by_variable = variables.in_task()
     settings = load_settings(by_variable)
-    settings = load_settings(by_variable, connections.layer(settings))
+    settings = load_settings(by_variable, servers.layer(settings))
     object_store.export(settings)
     return settings
 

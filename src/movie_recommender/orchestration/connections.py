@@ -1,121 +1,133 @@
-"""Kafka and MLflow as Airflow Connections, mapped to settings.
+"""Airflow's connections to Slack and to the mail server, in every form that users have.
 
-A connection is asked for only where the environment doesn't name the server, so that its password
-isn't sent to another one.
+Slack. Preferred is the provider's form: the token `T…/B…/X…` in the password (type HTTP, host
+`https://hooks.slack.com/services`). The form of older set-ups, the token only in the extra field
+`webhook_token` (host `hooks.slack.com`), is refused by the provider; here it works as well.
+
+The extra field `timeout` of either is respected. What tries again is `delivery`, not a hook.
 """
 
-from collections.abc import Callable, Mapping
+import json
 from typing import Any
 
-from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
+from airflow.providers.smtp.hooks.smtp import SmtpHook
+from airflow.sdk import Connection
+from airflow.sdk.log import mask_secret
 
 from movie_recommender.errors import ConfigurationError
-from movie_recommender.settings import Settings
-from movie_recommender.sources import Layer
+from movie_recommender.orchestration import servers
 
-REMEDY = "Correct it in Airflow (Admin, Connections), then clear the task."
+TIMEOUT_S = 10
+"""Longest wait for one answer where the connection says nothing else, in seconds."""
 
-Find = Callable[[str], Any | None]
-"""Gives Airflow's connection of an id, or None."""
-
-_KAFKA_EXTRA = {
-    "security.protocol": "kafka_security_protocol",
-    "sasl.mechanisms": "kafka_sasl_mechanism",
-    "sasl.mechanism": "kafka_sasl_mechanism",
-    "sasl.username": "kafka_sasl_username",
-    "sasl.password": "kafka_sasl_password",
-    "ssl.ca.location": "kafka_ssl_ca_location",
-    "ssl.certificate.location": "kafka_ssl_certificate_location",
-    "ssl.key.location": "kafka_ssl_key_location",
-    "ssl.key.password": "kafka_ssl_key_password",
-}
-"""The Kafka provider's extra fields, which are librdkafka's own names."""
+SLACK_REMEDY = (
+    "airflow connections add {} --conn-type http "
+    "--conn-host https://hooks.slack.com/services --conn-password T…/B…/X…"
+)
+SMTP_REMEDY = (
+    "airflow connections add {} --conn-type smtp --conn-host HOST --conn-port 587 "
+    '--conn-login USER --conn-password … --conn-extra \'{{"from_email": "airflow@HOST"}}\''
+)
+APPRISE_REMEDY = "airflow connections add {} --conn-type generic --conn-password msteams://…"
 
 
-def find_connection(conn_id: str) -> Any | None:
-    """Airflow's connection of that id, or None."""
-    try:
-        return BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException:
-        return None
+class NotConnectedError(ConfigurationError):
+    """Airflow has no such connection: nobody is to get alerts this way."""
 
 
-def layer(settings: Settings, find: Find = find_connection) -> Layer:
-    """What the connections say about the servers that `settings` have by default only.
+def find_connection(conn_id: str, remedy: str) -> Any:
+    """Airflow's connection of that id.
 
     Raises:
-        ConfigurationError: a connection doesn't say enough.
+        NotConnectedError: there is none; `remedy` is the command that adds it.
     """
-    kinds: Mapping[str, tuple[str, Callable[[Any], dict[str, str]]]] = {
-        "kafka_bootstrap_servers": (settings.kafka_conn_id, kafka),
-        "mlflow_tracking_uri": (settings.mlflow_conn_id, mlflow),
-    }
-    values: dict[str, str] = {}
-    places: dict[str, str] = {}
-    for address, (conn_id, mapped) in kinds.items():
-        if settings.source(address) != "default" or (connection := find(conn_id)) is None:
-            continue
-        found = mapped(connection)
-        values |= found
-        places |= {name: f"Airflow Connection {conn_id}, {name.upper()}" for name in found}
-    return Layer(source="Airflow Connection", values=values, places=places, remedy=REMEDY)
-
-
-def kafka(connection: Any) -> dict[str, str]:
-    """The settings that a connection of the Kafka provider's form stands for.
-
-    Brokers: the extra field `bootstrap.servers`, or host and port. Login and password are those of
-    SASL; `security.protocol` and what else librdkafka needs are extra fields.
-
-    Raises:
-        ConfigurationError: it names no broker, or has a login that its protocol wouldn't use.
-    """
-    extra = connection.extra_dejson
-    login = {"sasl.username": connection.login, "sasl.password": connection.password}
-    given = {name: value for name, value in {**login, **extra}.items() if value}
-    found = {"kafka_bootstrap_servers": str(extra.get("bootstrap.servers") or _broker(connection))}
-    found |= {field: str(given[name]) for name, field in _KAFKA_EXTRA.items() if name in given}
-    secured = found.get("kafka_security_protocol", "PLAINTEXT").startswith("SASL_")
-    if "kafka_sasl_username" in found and not secured:
-        message = (
-            f"Airflow Connection {connection.conn_id} has a login, which Kafka gets by SASL only; "
-            'add to its extra {"security.protocol": "SASL_SSL", "sasl.mechanism": '
-            f'"SCRAM-SHA-512"}} or what the broker has. {REMEDY}'
-        )
-        raise ConfigurationError(message)
+    found = servers.find_connection(conn_id)
+    if found is None:
+        message = f"Airflow has no connection {conn_id!r}. Add it: {remedy.format(conn_id)}"
+        raise NotConnectedError(message)
     return found
 
 
-def mlflow(connection: Any) -> dict[str, str]:
-    """The settings that a connection of type HTTP stands for: address, login and password.
+def webhook_url(connection: Any) -> str | None:
+    """The webhook's full URL when the token is only in the extra field `webhook_token`.
+
+    None when the password holds the token: then the provider builds the URL itself.
 
     Raises:
-        ConfigurationError: it has no host.
+        ConfigurationError: neither place holds a token.
     """
-    url = _host(connection, "the MLflow server")
-    if "://" not in url:
-        url = f"{connection.schema or 'http'}://{url}"
-    login = {
-        "mlflow_tracking_username": connection.login,
-        "mlflow_tracking_password": connection.password,
-    }
-    port = f":{connection.port}" if connection.port else ""
-    found = {name: value for name, value in login.items() if value}
-    return {"mlflow_tracking_uri": f"{url.rstrip('/')}{port}", **found}
-
-
-def _broker(connection: Any) -> str:
-    host = _host(connection, "the brokers (or in the extra field bootstrap.servers)")
-    return host if ":" in host else f"{host}:{connection.port or 9092}"
-
-
-def _host(connection: Any, whose: str) -> str:
-    host = (connection.host or "").strip()
-    if not host:
+    if (connection.password or "").strip():
+        return None
+    token = str(connection.extra_dejson.get("webhook_token") or "").strip()
+    if not token:
         message = (
-            f"Airflow Connection {connection.conn_id} has no host: expected that of {whose}. "
-            f"{REMEDY}"
+            f"Slack connection {connection.conn_id!r} (host {connection.host!r}) has no token: "
+            "expected T…/B…/X… in its password (or in the extra field webhook_token). "
+            f"Correct it: {SLACK_REMEDY.format(connection.conn_id)}"
         )
         raise ConfigurationError(message)
-    return str(host)
+    if "://" in token:
+        return token
+    return f"{_services_url(connection)}/{token.strip('/').removeprefix('services/')}"
+
+
+def _services_url(connection: Any) -> str:
+    host = (connection.host or "hooks.slack.com").rstrip("/")
+    if "://" not in host:
+        host = f"{connection.schema or 'https'}://{host}"
+    if connection.port:
+        host = f"{host}:{connection.port}"
+    return host if host.endswith("/services") else f"{host}/services"
+
+
+def slack_hook(connection: Any) -> SlackWebhookHook:
+    """A hook for either form of Slack connection; it doesn't try again by itself.
+
+    Raises:
+        ConfigurationError: the connection holds no token.
+    """
+    url = webhook_url(connection)
+    known = connection if url is None else _preferred_form(connection, url)
+
+    class KnownConnectionHook(SlackWebhookHook):
+        @classmethod
+        def get_connection(cls, conn_id: str) -> Any:  # noqa: ARG003  (the provider's signature)
+            return known
+
+    timeout_s = int(connection.extra_dejson.get("timeout") or TIMEOUT_S)
+    return KnownConnectionHook(
+        slack_webhook_conn_id=connection.conn_id, timeout=timeout_s, retry_handlers=[]
+    )
+
+
+def _preferred_form(connection: Any, url: str) -> Connection:
+    mask_secret(url)
+    proxy = connection.extra_dejson.get("proxy")
+    return Connection(
+        conn_id=connection.conn_id,
+        conn_type=connection.conn_type,
+        password=url,
+        extra=json.dumps({} if proxy is None else {"proxy": proxy}),
+    )
+
+
+def smtp_hook(connection: Any) -> SmtpHook:
+    """A hook for the mail server; it doesn't try again by itself."""
+    extra = {"timeout": TIMEOUT_S, **connection.extra_dejson, "retry_limit": 0}
+    known = Connection(
+        conn_id=connection.conn_id,
+        conn_type=connection.conn_type,
+        host=connection.host,
+        port=connection.port,
+        login=connection.login,
+        password=connection.password,
+        extra=json.dumps(extra),
+    )
+
+    class KnownConnectionHook(SmtpHook):
+        @classmethod
+        def get_connection(cls, conn_id: str) -> Any:  # noqa: ARG003  (the provider's signature)
+            return known
+
+    return KnownConnectionHook(smtp_conn_id=connection.conn_id)

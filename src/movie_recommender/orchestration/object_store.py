@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from movie_recommender.errors import ConfigurationError
-from movie_recommender.orchestration.connections import REMEDY, Find, find_connection
+from movie_recommender.orchestration.servers import REMEDY, Find, find_connection
 from movie_recommender.settings import Settings
 
 _OWN = {

@@ -87,7 +87,7 @@ def lend(conn_id: str) -> bool:
 
 def _read() -> Airflow:
     from movie_recommender.errors import ConfigurationError
-    from movie_recommender.orchestration import airflow_state, connections, object_store, variables
+    from movie_recommender.orchestration import airflow_state, object_store, servers, variables
     from movie_recommender.settings import usable_settings
 
     found = airflow_state.variables(variables.PREFIX)
@@ -95,7 +95,7 @@ def _read() -> Airflow:
     layers = [variables.layer(found)]
     settings, _ = usable_settings(*layers)
     try:
-        layers.append(connections.layer(settings, find_connection))
+        layers.append(servers.layer(settings, find_connection))
         object_store.export(settings, find_connection)
     except ConfigurationError as error:
         problems.append(str(error))

@@ -91,22 +91,29 @@ and in the Slack message.
 **By hand:** to promote in spite of it: `movie-recommender promote VERSION`
 """,
     "alert_success": """
-Tells Slack that the run succeeded: model version, gate, metrics.
+Tells Slack that the run succeeded: model version, the gate's reasons, its metrics beside those of
+the model that was in production, links.
 
-**Without a Slack connection** it is *skipped* and the message is in its log; if Slack refuses,
-it is retried, then fails, and a mail says so. **Rerun:** sends the message again.
-**By hand:** clear the task in Airflow.
+**Success:** Slack has it. **Skipped:** a mail has gone instead, or it waits in `ALERT_OUTBOX`; the
+log says which, and has the message. **Failed:** nobody has it, nor could it be kept.
+**Rerun:** cleared, it sends the message again; a retry doesn't. **By hand:** clear the task.
 """,
     "alert_failure": """
 Tells Slack which tasks of a failed run failed, with links to their logs; skipped when none has.
 
-**Without a Slack connection** it is *skipped* and the message is in its log.
-**Rerun:** sends the message again. **By hand:** clear the task in Airflow.
+**Success, skipped, failed:** as `alert_success`, but that no mail stands in, having a task of its
+own. **Rerun:** cleared, it sends the message again; a retry doesn't. **By hand:** clear the task.
 """,
     "alert_failure_email": """
-The same as `alert_failure` by e-mail, to `ALERT_EMAIL`; retried by itself, whatever Slack does.
+The same as `alert_failure` by e-mail, to `ALERT_EMAIL`, whatever Slack does.
 
-**Without an SMTP connection** it is *skipped* and the mail is in its log.
-**Rerun:** sends the mail again. **By hand:** clear the task in Airflow.
+**Success, skipped, failed:** as `alert_failure`.
+**Rerun:** cleared, it sends the mail again; a retry doesn't. **By hand:** clear the task.
+""",
+    "alert_failure_by_others": """
+The same as `alert_failure` by another channel of `ALERT_CHANNELS`.
+
+**Success, skipped, failed:** as `alert_failure`.
+**Rerun:** cleared, it sends the message again; a retry doesn't. **By hand:** clear the task.
 """,
 }

@@ -27,7 +27,14 @@ _BY_CONNECTION = (
     "kafka_ssl_",
     "mlflow_track",
 )
-_WITH_THE_DAG_FILE = ("alert_email", "slack_conn_id", "smtp_conn_id")
+_WITH_THE_DAG_FILE = (
+    "alert_",
+    "slack_conn_id",
+    "smtp_conn_id",
+    "apprise_conn_id",
+    "task_resources",
+)
+_OF_MONITORING = ("airflow_api_", "exporter_", "max_age_hours", "max_model_age_days")
 _OF_PROMOTION = ("serving_url", "serving_timeout_s")
 
 
@@ -111,8 +118,10 @@ def _why_not(name: str) -> str | None:
         return "a secret is no Variable: set it in a Connection or in the environment"
     if name.startswith(_BY_CONNECTION):
         return "a server's address and its login belong together: set them in a Connection"
-    if name in _WITH_THE_DAG_FILE:
+    if name.startswith(_WITH_THE_DAG_FILE):
         return "is read with the DAG file: set it in the environment"
-    if name.startswith("serving_") and name not in _OF_PROMOTION:
+    if name.startswith(_OF_MONITORING):
+        return "status and the exporter don't read Variables: set it in their environment"
+    if name.startswith(("serving_", "otel_")) and name not in _OF_PROMOTION:
         return "serving doesn't read Airflow's Variables: set it in serving's environment"
     return None

@@ -20,6 +20,7 @@ from movie_recommender.settings import Settings
 
 PRODUCTION = "production"
 PREVIOUS = "previous"
+SHADOW = "shadow"
 BUNDLE = "bundle"
 PARENT_RUN = MLFLOW_PARENT_RUN_ID
 """Tag of a run that belongs beneath another: MLflow shows it there."""

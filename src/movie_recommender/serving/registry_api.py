@@ -13,6 +13,9 @@ from movie_recommender.errors import NotReadyError, RegistryError
 from movie_recommender.settings import Settings
 
 PRODUCTION = "production"
+SHADOW = "shadow"
+"""Alias of a version that ranks beside production and isn't shown."""
+PREVIOUS = "previous"
 
 _ALIAS = "/api/2.0/mlflow/registered-models/alias"
 _FILE = "/get-artifact"
@@ -54,8 +57,12 @@ class RegistryApi:
 
     def production(self) -> Production | None:
         """The version that the alias `production` points to, or None."""
+        return self.named(PRODUCTION)
+
+    def named(self, alias: str) -> Production | None:
+        """The version that an alias points to, or None."""
         with self._answering():
-            answer = self._client.get(_ALIAS, params={"name": self.name, "alias": PRODUCTION})
+            answer = self._client.get(_ALIAS, params={"name": self.name, "alias": alias})
             if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.BAD_REQUEST):
                 code = answer.json().get("error_code")
                 if code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):

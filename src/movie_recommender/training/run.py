@@ -37,7 +37,8 @@ class TrainResult:
     """The version that the run goes on with, and whether and why it was trained now.
 
     `metrics` are those of the validation window: `validation_…` of the better start,
-    `validation_baseline_…` popularity's on the same pairs; empty when nothing was trained. `start`
+    `validation_baseline_…` popularity's on the same pairs; of a large catalogue `search_…`, what
+    its shortlist finds (`ranking.two_stages`). They are empty when nothing was trained. `start`
     says whether that was the `cold` one or the `warm` one, which goes on from the model before.
     """
 
@@ -158,10 +159,10 @@ def _train(
             trainings = Trainings(config, starts, saves / key, log)
             contest = trainings.compare(task)
             metrics = _metrics(contest)
-            log(metrics, config.epochs)
             tags["start"] = contest.best
             bundle = Path(tmp, "bundle")
-            write_bundle(bundle, trainings.finish(dataset, contest.best))
+            metrics |= write_bundle(bundle, trainings.finish(dataset, contest.best))
+            log(metrics, config.epochs)
             _manifest(settings, bundle, store.snapshot, config, metrics, test, key)
             version = registry.register(run_id, bundle, tags=tags)
         registry.end_run(run_id)

@@ -33,6 +33,9 @@ class Trained:
 class Evaluated:
     metrics: dict[str, float]
     gate: dict[str, Any]
+    production: dict[str, float]
+    differences: dict[str, list[float]]
+    page: str = "http://mlflow.test/#/report"
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,12 @@ class Rooms:
 
     def _evaluated(self) -> Evaluated:
         rule = {"rule": "auc", "value": 0.9, "threshold": 0.75, "passed": self.gate_passed}
-        return Evaluated({"auc": 0.9}, {"passed": self.gate_passed, "reasons": [rule]})
+        return Evaluated(
+            {"auc": 0.9},
+            {"passed": self.gate_passed, "reasons": [rule]},
+            production={"version": 6, "auc": 0.85},
+            differences={"popularity": [0.2, 0.1, 0.3], "production": [0.02, 0.01, 0.03]},
+        )
 
     def _install(self, room: str, verb: str, result: Any) -> None:
         def step(settings: Any, **arguments: Any) -> Any:

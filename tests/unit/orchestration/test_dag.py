@@ -6,14 +6,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.slack.operators.slack_webhook import SlackWebhookOperator
-from airflow.providers.smtp.operators.smtp import EmailOperator
+from airflow.providers.slack.operators import slack_webhook
+from airflow.providers.smtp.operators import smtp
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
 
 from movie_recommender.durations import in_words
 from movie_recommender.orchestration import DAG_ID, sla
+from movie_recommender.orchestration.operators import EmailOperator, SlackWebhookOperator
 
 DAGS = Path(__file__).parents[3] / "dags"
 
@@ -51,8 +52,41 @@ def test_tasks_have_exactly_their_kinds(dag):
     assert {task.task_id: type(task) for task in dag.tasks} == WORK | ALERTS
 
 
+def test_the_alerts_are_the_providers_operators_by_name_and_by_kind(dag):
+    kinds = {
+        "alert_success": slack_webhook.SlackWebhookOperator,
+        "alert_failure": slack_webhook.SlackWebhookOperator,
+        "alert_failure_email": smtp.EmailOperator,
+    }
+    for task_id, kind in kinds.items():
+        assert isinstance(dag.task_dict[task_id], kind)
+        assert dag.task_dict[task_id].task_type == kind.__name__
+
+
 def test_edges(dag):
     assert {task.task_id: task.upstream_task_ids for task in dag.tasks} == UPSTREAM
+
+
+def test_work_is_a_chain(dag):
+    """So a failure's alert, at the first failed task, names them all: no other can run then."""
+    for task_id in WORK:
+        beside = set(WORK) - {task_id}
+        beside -= dag.task_dict[task_id].get_flat_relative_ids(upstream=True)
+        beside -= dag.task_dict[task_id].get_flat_relative_ids(upstream=False)
+        # These two are the branch's: one of them is skipped.
+        expected = {"deploy_model": {"skip_deploy"}, "skip_deploy": {"deploy_model"}}
+        assert beside == expected.get(task_id, set())
+
+
+def test_a_further_channel_is_one_more_task(monkeypatch):
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setenv("ALERT_CHANNELS", "slack,mail,apprise")
+    found = DagBag(dag_folder=str(DAGS)).dags[DAG_ID]
+    task = found.task_dict["alert_failure_apprise"]
+    assert set(found.task_dict) - set(WORK | ALERTS) == {task.task_id}
+    assert task.upstream_task_ids == set(WORK)
+    assert str(task.trigger_rule.value) == "one_failed"
 
 
 def test_trigger_rules(dag):
