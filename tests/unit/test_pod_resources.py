@@ -1,8 +1,9 @@
 import pytest
 
 from movie_recommender.errors import ConfigurationError
+from movie_recommender.lenient import task_resources
 from movie_recommender.pod_resources import PodResources, parse
-from movie_recommender.settings import load_settings, task_resources
+from movie_recommender.settings import load_settings
 
 TRAINING = '{"train_model": {"cpu": "500m", "memory": "16Gi", "gpu": 1}, "extract_events": {}}'
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from movie_recommender.doctor.finding import Case, Finding
 from movie_recommender.errors import ConfigurationError
+from movie_recommender.lenient import alert_contacts
 from movie_recommender.orchestration import outside
-from movie_recommender.settings import alert_contacts
 
 _ELSEWHERE = "Run this where Airflow runs, with its environment."
 _MEND = "Correct the connection in Airflow (Admin, Connections)."

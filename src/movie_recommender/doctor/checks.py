@@ -13,6 +13,7 @@ from movie_recommender.doctor import (
     kafka,
     lake,
     mlflow,
+    outbox,
     serving,
     store,
     versions,
@@ -33,6 +34,7 @@ CHECKS: Mapping[str, Check] = {
     "serving": serving.check,
     "slack": alerts.check_slack,
     "mail": alerts.check_mail,
+    "outbox": outbox.check,
     "disk": disk.check,
     "clock": clock.check,
 }

@@ -19,6 +19,7 @@ from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.log import mask_secret
 
 from movie_recommender.errors import NotReadyError
+from movie_recommender.lenient import AlertContacts
 from movie_recommender.orchestration.connections import (
     APPRISE_REMEDY,
     SLACK_REMEDY,
@@ -28,7 +29,6 @@ from movie_recommender.orchestration.connections import (
     smtp_hook,
 )
 from movie_recommender.orchestration.outbox import Letter
-from movie_recommender.settings import AlertContacts
 
 logger = logging.getLogger(__name__)
 

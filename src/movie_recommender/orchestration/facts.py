@@ -7,9 +7,9 @@ from urllib.parse import quote, urlsplit
 
 from airflow.sdk.configuration import conf
 
+from movie_recommender.lenient import AlertContacts, alert_contacts
 from movie_recommender.orchestration import alerts, dates
 from movie_recommender.orchestration.alerts import Alert, ModelFacts, RunFacts
-from movie_recommender.settings import AlertContacts, alert_contacts
 
 
 def run_facts(dag_id: str, run_id: str, execution_date: datetime) -> RunFacts:

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from typing import Any
 
-from movie_recommender.settings import task_resources
+from movie_recommender.lenient import task_resources
 
 _GPU = "nvidia.com/gpu"
 

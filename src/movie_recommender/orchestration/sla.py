@@ -15,13 +15,14 @@ from typing import Any
 
 from movie_recommender.durations import in_words
 from movie_recommender.errors import NotReadyError
+from movie_recommender.lenient import AlertContacts, alert_contacts
 from movie_recommender.orchestration import alerts, variables
 from movie_recommender.orchestration.alerts import Alert
 from movie_recommender.orchestration.channels import chosen
 from movie_recommender.orchestration.delivery import Post
 from movie_recommender.orchestration.facts import run_facts
 from movie_recommender.orchestration.outbox import Letter
-from movie_recommender.settings import AlertContacts, alert_contacts, usable_settings
+from movie_recommender.settings import usable_settings
 from movie_recommender.sources import Layer
 
 logger = logging.getLogger(__name__)

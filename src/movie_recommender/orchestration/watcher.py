@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from movie_recommender.errors import NotReadyError
+from movie_recommender.lenient import AlertContacts, alert_contacts
 from movie_recommender.orchestration import DAG_ID
 from movie_recommender.orchestration.alerts import Alert
 from movie_recommender.orchestration.delivery import Post, UndeliveredError
@@ -29,7 +30,6 @@ from movie_recommender.orchestration.sla import (
     letters,
     slas,
 )
-from movie_recommender.settings import AlertContacts, alert_contacts
 
 logger = logging.getLogger(__name__)
 

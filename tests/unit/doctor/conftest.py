@@ -68,6 +68,7 @@ def case(tmp_path: Path) -> Callable[..., Case]:
         own = {
             "data_lake_path": str(tmp_path / "lake"),
             "feature_store_path": tmp_path / "features" / "store.duckdb",
+            "alert_outbox": tmp_path / "outbox",
             "kafka_bootstrap_servers": "127.0.0.1:9",
             "kafka_timeout_s": 0.5,
             "mlflow_tracking_uri": "http://127.0.0.1:9",

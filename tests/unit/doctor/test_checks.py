@@ -60,7 +60,7 @@ def test_every_check_answers_when_nothing_is_there(case) -> None:
         assert status[down] == "fail"
     for unknown in ("slack", "mail", "clock", "lake tables", "feature store", "airflow"):
         assert status[unknown] == "warn"
-    for well in ("settings", "versions", "lake"):
+    for well in ("settings", "versions", "lake", "outbox"):
         assert status[well] == "ok"
     assert all(finding.remedy for finding in found if finding.status != "ok")
 

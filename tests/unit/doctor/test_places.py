@@ -2,15 +2,18 @@
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
 
-from movie_recommender.doctor import Case, disk, lake, store
+from movie_recommender.doctor import Case, disk, lake, outbox, store
 from movie_recommender.doctor.places import nearest, write_problem
 from movie_recommender.lake import Lake, table_schema
+from movie_recommender.orchestration.alerts import Alert
+from movie_recommender.orchestration.outbox import Letter, Outbox
 
 Make = Callable[..., Case]
 
@@ -76,6 +79,16 @@ def test_a_damaged_store_is_told_by_the_store(case: Make, tmp_path: Path) -> Non
     [finding] = examine(examined, {"feature store": store.check})
     assert finding.status == "fail"
     assert str(path) in finding.seen
+
+
+def test_alerts_that_wait_are_counted(case: Make, tmp_path: Path) -> None:
+    [empty] = outbox.check(case())
+    assert empty.status == "ok"
+    written = datetime(2026, 2, 1, tzinfo=UTC)
+    Outbox(tmp_path / "outbox").put(Letter("k", ("slack",), Alert("t", "s", "h"), written))
+    [waits] = outbox.check(case())
+    assert waits.status == "warn"
+    assert f"1 alerts wait in {tmp_path / 'outbox'}, the oldest since 2026-02-01" in waits.seen
 
 
 @pytest.mark.parametrize(("free_gb", "status"), [(0.5, "fail"), (3, "warn"), (50, "ok")])

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from movie_recommender.lenient import alert_contacts
 from movie_recommender.orchestration import DAG_ID
 from movie_recommender.orchestration.delivery import Post
 from movie_recommender.orchestration.sla import alert_about, slas
 from movie_recommender.orchestration.watcher import Watcher
-from movie_recommender.settings import alert_contacts
 
 pytestmark = pytest.mark.integration  # a real metadata database: slow
 

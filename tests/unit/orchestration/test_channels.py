@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from movie_recommender.lenient import alert_contacts
 from movie_recommender.orchestration import channels
 from movie_recommender.orchestration.alerts import Alert
 from movie_recommender.orchestration.channels import CHANNELS, RefusedError
 from movie_recommender.orchestration.connections import NotConnectedError
 from movie_recommender.orchestration.outbox import Letter
-from movie_recommender.settings import alert_contacts
 from tests.unit.orchestration.conftest import SLACK_TOKEN, connect_mail, connect_slack
 
 ALERT = Alert(text="late", subject="subject", html="<p>late</p>")

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
+from movie_recommender.lenient import alert_contacts
 from movie_recommender.orchestration.operators import (
     EmailOperator,
     SlackWebhookOperator,
     alert_failure_by,
 )
-from movie_recommender.settings import alert_contacts
 
 START = datetime(2025, 6, 1, 2, tzinfo=UTC)
 FAILED = ("extract_events", "train_model")
