@@ -49,6 +49,10 @@ class RegistryApi:
             base_url=self.url, timeout=settings.mlflow_timeout_s, auth=auth, follow_redirects=False
         )
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
     def production(self) -> Production | None:
         """The version that the alias `production` points to, or None."""
         with self._answering():
