@@ -116,7 +116,7 @@ def _serving(serving: ServingFacts, _: datetime, __: Settings) -> Iterator[tuple
     if not serving.ready:
         yield "Serving has no model: no list is answered.", "movie-recommender models"
     for text in serving.degraded:
-        yield f"Serving goes on without: {text}.", "movie-recommender doctor"
+        yield f"Serving misses something: {text}.", "movie-recommender doctor"
     if len(set(serving.worker_versions)) > 1:
         what = f"Serving's workers have versions {list(serving.worker_versions)}, expected one."
         yield what, "look again in a few seconds; then at serving's log"

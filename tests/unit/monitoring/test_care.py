@@ -78,7 +78,12 @@ CASES: list[tuple[Facts, str, str, str]] = [
     (model(gate_passed=False), "model", "didn't pass its newest evaluation", "rollback"),
     (model(created=NOW - 16 * DAYS), "model", "16.0 days old, expected at most 15.0", "models"),
     (spoiled("serving", ready=False), "serving", "no model", "models"),
-    (spoiled("serving", degraded=["kafka: gone"]), "serving", "without: kafka: gone", "doctor"),
+    (
+        spoiled("serving", degraded=["kafka: gone"]),
+        "serving",
+        "misses something: kafka: gone",
+        "doctor",
+    ),
     (spoiled("serving", worker_versions=[4, 3]), "serving", "versions [4, 3]", "again"),
     (spoiled("serving", version=3, worker_versions=[3]), "serving", "production is 4", "again"),
     (spoiled("airflow", healthy={"triggerer": False}), "airflow", "triggerer isn't", "log"),
