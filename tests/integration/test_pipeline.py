@@ -7,14 +7,19 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from movie_recommender.lake import Lake
 from movie_recommender.local import process
+from tests.chromium import chromium
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -70,6 +75,11 @@ class Stack:
     def event_ids(self) -> list[str]:
         table = self.lake.dataset("interactions").to_table(columns=["event_id"])
         return sorted(table["event_id"].to_pylist())
+
+    def interactions_but(self, event_ids: list[str]) -> list[dict[str, Any]]:
+        table = self.lake.dataset("interactions").to_table()
+        known = pc.is_in(table["event_id"], pa.array(event_ids))
+        return table.filter(pc.invert(known)).to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +179,23 @@ def test_status_tells_the_same_of_the_run(stack: Stack, first: Mapping[str, Any]
     assert done.returncode == (1 if told["care"] else 0)
 
 
+def like_first(url: str) -> tuple[list[int], str]:
+    """Likes the first movie of a new visitor's list; the movies shown, and the list's id."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(url)
+        page.get_by_role("button", name="Begin as a new user").click()
+        cards = page.locator(".cards input[name=movie_id]")
+        shown = [int(card.get_attribute("value") or "") for card in cards.all()]
+        impression_id = page.locator(".cards input[name=impression_id]").first
+        name = impression_id.get_attribute("value") or ""
+        page.get_by_role("button", name="Like").first.click()
+        expect(page.get_by_role("status")).to_contain_text("You like")
+        browser.close()
+    return shown, name
+
+
 def run_day(report: Mapping[str, Any]) -> str:
     """The UTC date in the run's id, such as `scheduled__2026-11-25T02:00:00+00:00`."""
     return str(report["run_id"]).split("__")[1][:10]
@@ -197,17 +224,25 @@ def test_the_same_day_again_changes_nothing(stack: Stack, first: Mapping[str, An
     assert again["metrics"] == first["metrics"]
 
 
-def test_after_kill_9_of_servers_and_of_make_run_itself(
+def test_a_like_on_the_page_is_learned_from_after_kill_9_of_servers(
     stack: Stack, first: Mapping[str, Any]
 ) -> None:
     before = stack.event_ids()
+    shown, impression_id = like_first(first["urls"]["serving"])
     for server in _servers(stack):
         if "kafka.Kafka" in " ".join(server.cmdline()) or "scheduler" in " ".join(server.cmdline()):
             server.send_signal(signal.SIGKILL)
     done = stack.run("--force-train")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert "started" in done.stdout
-    assert stack.event_ids() == before
+    added = stack.interactions_but(before)
+    lists = [json.loads(row["extra"])["impression_id"] for row in added]
+    of_list = [row for row, each in zip(added, lists, strict=True) if each == impression_id]
+    seen = [row for row in of_list if row["event_type"] == "impression"]
+    assert [row["movie_id"] for row in sorted(seen, key=itemgetter("position"))] == shown
+    (like,) = (row for row in added if row["event_type"] == "like")
+    assert like in of_list
+    assert (like["movie_id"], like["position"]) == (shown[0], 0)
     assert stack.report["model"]["version"] == 2
 
 

@@ -27,6 +27,7 @@ RULES = {
     "hit_rate_at_10": "hit rate@10 is high enough",
     "coverage_at_10": "the lists show enough different movies",
     "beats_popularity": "better than showing everybody what is popular",
+    "not_older_than_production": "learned from days as new as the model in production did",
     "not_worse_than_production": "not surely worse than the model in production",
     "close_to_production": "loses little, if anything, to the model in production",
     "no_slice_worse": "no group of users or movies loses much",
