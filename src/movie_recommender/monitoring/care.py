@@ -129,6 +129,11 @@ def _airflow(airflow: AirflowFacts, now: datetime, settings: Settings) -> Iterat
     last = airflow.last
     if airflow.paused:
         yield "The DAG is paused: no run starts by itself.", "un-pause it in Airflow"
+    running = airflow.running
+    if running is not None and now - running.queued > settings.sla_run:
+        under_way, limit = in_words(now - running.queued), in_words(settings.sla_run)
+        what = f"Run {running.run_id} is under way for {under_way}, expected at most {limit}."
+        yield what, "look at its tasks in Airflow: which takes long, which waits"
     if last is None or last.ended is None:
         yield "No run has ended yet.", "trigger one in Airflow"
         return

@@ -89,6 +89,12 @@ CASES: list[tuple[Facts, str, str, str]] = [
     (spoiled("airflow", healthy={"triggerer": False}), "airflow", "triggerer isn't", "log"),
     (spoiled("airflow", paused=True), "airflow", "paused", "un-pause"),
     (spoiled("airflow", last=None), "airflow", "No run has ended", "trigger"),
+    (
+        spoiled("airflow", running=replace(RUN, queued=NOW - timedelta(hours=7))),
+        "airflow",
+        "under way for 7.0 h, expected at most 6.0 h",
+        "which takes long",
+    ),
     (run(**FAILED), "airflow", "failed: train_model", "clear"),
     (run(ended=NIGHT - 2 * DAYS), "airflow", "last run ended 2.3 days ago", "Airflow"),
 ]
