@@ -155,6 +155,15 @@ def test_every_page_says_how_to_go_on(dag):
         assert f"**SLA:** {in_words(limit) if limit else 'none'}" in task.doc_md
 
 
+def test_inlets(dag):
+    inlets = {t.task_id: [asset.name for asset in t.inlets] for t in dag.tasks if t.inlets}
+    assert inlets == {
+        "compute_features": ["movie_recommender.lake"],
+        "train_model": ["movie_recommender.feature_store"],
+        "evaluate_model": ["movie_recommender.feature_store"],
+    }
+
+
 def test_outlets(dag):
     outlets = {t.task_id: [asset.name for asset in t.outlets] for t in dag.tasks if t.outlets}
     assert outlets == {
