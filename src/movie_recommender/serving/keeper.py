@@ -78,6 +78,8 @@ class Keeper:
             if production is None:
                 return replace(state, gone="MLflow names no production version", refused=None)
             return self._fetched(production, state)
+        except RegistryError as error:
+            return replace(state, gone=None, refused=str(error))
         except NotReadyError as error:
             gone = f"MLflow doesn't answer at {self._registry.url}"
             if state.gone != gone:  # said once, not every few seconds
