@@ -76,7 +76,7 @@ def world(mlflow: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
     )
     world = World(settings, tmp_path)
     yield world
-    world.keeper._registry._client.close()
+    world.keeper._registry.close()
 
 
 def test_a_pickled_model_is_refused_before_anything_is_loaded(world: World, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def promoted(guarded: Guarded, tmp_path_factory: pytest.TempPathFactory) -> Sett
 def production(settings: Settings, directory: Path | None = None) -> Production:
     """What serving finds in production, and its bundle in a directory that it makes."""
     api = RegistryApi(settings)
-    with contextlib.closing(api._client):
+    with contextlib.closing(api):
         found = api.production()
         assert found is not None
         if directory is not None:
