@@ -2,10 +2,10 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from movie_recommender.serving.search import TitleSearch
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Part = TypeVar("Part")
 
 FILES = (WEIGHTS, ENCODING, CATALOGUE, MOVIES, SCORER, CONTACTS, POPULAR)
 """What a bundle must have, and its manifest must name."""
@@ -50,14 +51,14 @@ class ServedModel:
     def __init__(self, bundle: Path, *, version: int) -> None:
         self.version = version
         self.manifest = _checked(bundle)
-        self.catalogue = Catalogue.read(bundle / CATALOGUE)
+        self.catalogue = _read(bundle / CATALOGUE, Catalogue.read)
         self.contacts = Contacts.open(bundle / CONTACTS)
         self.popular = Popular.open(bundle / POPULAR)
         movies = open_tensors(bundle / MOVIES).tensors
         self.movies: Floats = movies["vectors"]  # (I, d)
         self.bias: Floats = movies["bias"]  # (I,)
         self.weights: Mapping[str, npt.NDArray[Any]] = open_tensors(bundle / WEIGHTS).tensors
-        encoding = Encoding(**json.loads((bundle / ENCODING).read_text()))
+        encoding = _read(bundle / ENCODING, _encoding)
         self._column = {name: place for place, name in enumerate(encoding.user_features)}
         self._recency = Recency(*self.weights["history_recency"].tolist())
         self._user_ids: Ints = self.weights["user_ids"]  # (U,)
@@ -181,6 +182,22 @@ def _checked(bundle: Path) -> Manifest:
         )
         raise RegistryError(message)
     return manifest
+
+
+def _read(path: Path, reader: Callable[[Path], Part]) -> Part:
+    """A part by its own reader, whose errors say that the file never was one of ours."""
+    try:
+        return reader(path)
+    except (ValueError, TypeError, KeyError, OSError) as error:  # Arrow's are ValueErrors
+        message = (
+            f"{path} can't be read ({error!r:.200}), expected one that this package wrote. "
+            "Go back with: movie-recommender rollback"
+        )
+        raise RegistryError(message) from error
+
+
+def _encoding(path: Path) -> Encoding:
+    return Encoding(**json.loads(path.read_text()))
 
 
 def _session(path: Path) -> ort.InferenceSession:
