@@ -143,11 +143,10 @@ class Shadow:
             logger.exception("shadow version=%s can't be loaded", state.version)
 
     def rank_waiting(self) -> None:
-        """Rank what waits, and keep the pairs; a pause after each list lets answers go first."""
-        while self._waiting and not self._stop.wait(_BREATH_S):
-            asked = self._waiting.popleft()
-            model = self._model
-            if model is None or model.version == asked.version:
+        """Rank what waits now, and keep the pairs; after each list a pause lets answers go first."""
+        for _ in range(len(self._waiting)):
+            asked, model = self._waiting.popleft(), self._model
+            if self._stop.wait(_BREATH_S) or model is None or model.version == asked.version:
                 continue
             try:
                 self._compare(model, asked)
