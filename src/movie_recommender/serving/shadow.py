@@ -143,7 +143,7 @@ class Shadow:
             logger.exception("shadow version=%s can't be loaded", state.version)
 
     def rank_waiting(self) -> None:
-        """Rank what waits now, and keep the pairs; after each list a pause lets answers go first."""
+        """Rank what waits now, and keep the pairs; after each a pause lets answers go first."""
         for _ in range(len(self._waiting)):
             asked, model = self._waiting.popleft(), self._model
             if self._stop.wait(_BREATH_S) or model is None or model.version == asked.version:
