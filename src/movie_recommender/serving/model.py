@@ -14,7 +14,6 @@ import onnxruntime as ort
 from movie_recommender.bundle import Manifest, open_tensors, read_manifest
 from movie_recommender.errors import RegistryError
 from movie_recommender.ranking.contacts import CONTACTS, Contacts, Person
-from movie_recommender.ranking.dataset import rows_of
 from movie_recommender.ranking.encoding import AGE_EDGES, Encoding
 from movie_recommender.ranking.folded import MOVIES, SCORER, Folded
 from movie_recommender.ranking.history import Recency, recency_weights
@@ -52,6 +51,7 @@ class ServedModel:
         self.version = version
         self.manifest = _checked(bundle)
         self.catalogue = _read(bundle / CATALOGUE, Catalogue.read)
+        self._ids_and_end = np.append(self.catalogue.movie_ids, -1)  # an id beyond the last
         self.contacts = Contacts.open(bundle / CONTACTS)
         self.popular = Popular.open(bundle / POPULAR)
         movies = open_tensors(bundle / MOVIES).tensors
@@ -107,7 +107,7 @@ class ServedModel:
     def learned_from(self, user_id: int) -> bool:
         """Whether the training saw a like of this user's."""
         row = self.contacts.row(user_id)
-        return row is not None and bool(self.contacts.met(row)[1].any())
+        return row is not None and self.contacts.likes_any(row)
 
     def user_vector(self, user_id: int, person: Person, history: Ints, unliked: Ints) -> Floats:
         """(d,) id, side features and what was met, as `ranking.scorer.NeuMF` adds them up.
@@ -139,8 +139,9 @@ class ServedModel:
 
     def rows(self, movie_ids: Ints) -> Ints:
         """Rows of those of the movies that the catalogue has, in their order."""
-        rows, found = rows_of(movie_ids, self.catalogue.movie_ids)
-        return rows[found]
+        rows: Ints = self.catalogue.movie_ids.searchsorted(movie_ids)
+        known: Ints = rows[self._ids_and_end[rows] == movie_ids]
+        return known
 
     def _weigh(self, n: int) -> Floats:
         """(n,) weights of a history of n movies, oldest first."""
