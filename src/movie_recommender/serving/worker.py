@@ -30,6 +30,7 @@ from movie_recommender.serving.patience import patient_protocol
 from movie_recommender.serving.room import Room
 from movie_recommender.serving.seen import Seen
 from movie_recommender.serving.service import Service
+from movie_recommender.serving.traces import traced
 from movie_recommender.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -181,7 +182,7 @@ def run(
         lifespan=lifespan,
     )
     config = uvicorn.Config(
-        app,
+        traced(app, settings, version=service.version),
         http=patient_protocol(
             settings.serving_client_timeout_s,
             max_body_bytes=settings.serving_max_body_bytes,
