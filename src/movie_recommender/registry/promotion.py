@@ -160,7 +160,11 @@ def _confirmed(settings: Settings, registry: Registry, version: int) -> str:
     noted = registry.get(version).tags.get(UNCONFIRMED)
     if settings.serving_url:
         try:
-            serving = Serving(settings.serving_url, timeout_s=settings.serving_timeout_s)
+            serving = Serving(
+                settings.serving_url,
+                timeout_s=settings.serving_timeout_s,
+                key=settings.serving_client_key,
+            )
             with closing(serving):
                 serving.confirm(version)
         except (NotReadyError, RegistryError) as error:

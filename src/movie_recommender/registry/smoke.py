@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
 from movie_recommender.errors import NotReadyError, RegistryError
 
@@ -14,6 +15,7 @@ UNKNOWN_USER = 2**62 + 1
 
 _PAUSE_S = 0.2
 _REQUEST_S = 5.0
+_REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
 Record = dict[str, Any]
 
@@ -24,12 +26,14 @@ class Serving:
     Args:
         url: SERVING_URL.
         timeout_s: how long it may take to take up a version.
+        key: SERVING_CLIENT_KEY, for a server that asks for one.
     """
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
+    def __init__(self, url: str, *, timeout_s: float, key: SecretStr | None = None) -> None:
         self._url = url
         self._timeout_s = timeout_s
-        self._client = httpx.Client(base_url=url, timeout=_REQUEST_S)
+        headers = {} if key is None else {"x-api-key": key.get_secret_value()}
+        self._client = httpx.Client(base_url=url, timeout=_REQUEST_S, headers=headers)
 
     def close(self) -> None:
         """Let go of its connections."""
@@ -90,10 +94,18 @@ class Serving:
     def _get(self, path: str) -> Record:
         try:
             answer = self._client.get(path, params={"k": K, "impressions": "false"})
+            if answer.status_code in _REFUSED:
+                raise NotReadyError(self._refused(path, answer.status_code))
             return dict(answer.raise_for_status().json())
         except (httpx.HTTPError, ValueError) as error:
             message = f"Serving at SERVING_URL={self._url} doesn't answer {path}: {error!r:.300}"
             raise NotReadyError(message) from error
+
+    def _refused(self, path: str, status: int) -> str:
+        return (
+            f"Serving at SERVING_URL={self._url} refuses {path} with {status}: "
+            "SERVING_CLIENT_KEY must hold a key with the scope read. Set it."
+        )
 
 
 def list_problem(found: Record, *, version: int, seen: set[int]) -> str | None:

@@ -1,4 +1,4 @@
-"""The application: all routes, their errors in one form, the hot route in front."""
+"""The application: all routes, their errors in one form, the hot route and the gate in front."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from movie_recommender import __version__
 from movie_recommender.serving import (
@@ -17,6 +18,8 @@ from movie_recommender.serving import (
     routes_status,
     web,
 )
+from movie_recommender.serving.access.refusals import SignInNeeded
+from movie_recommender.serving.access.schema import described
 from movie_recommender.serving.context import Context
 from movie_recommender.serving.gate import App, Gate, broken
 from movie_recommender.serving.hot import HotRoute
@@ -26,6 +29,11 @@ from movie_recommender.serving.problems import Problem, ProblemBody, wrong_reque
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 _ERRORS = {
+    401: {"model": ProblemBody, "description": "Nobody known asks; see WWW-Authenticate."},
+    403: {"model": ProblemBody, "description": "The key lacks a scope."},
+    408: {"model": ProblemBody, "description": "The body came too slowly."},
+    413: {"model": ProblemBody, "description": "The body is too large."},
+    429: {"model": ProblemBody, "description": "Too often; see Retry-After."},
     422: {"model": ProblemBody, "description": "A parameter is wrong."},
     503: {"model": ProblemBody, "description": "Not now; see Retry-After."},
 }
@@ -53,27 +61,48 @@ def create_app(
         lifespan=lifespan,
         responses=_ERRORS,  # type: ignore[arg-type]  # its int keys are of a wider type
     )
-    hot = HotRoute(context.service, context.impressions, app)
+    hot = HotRoute(context.service, context.impressions, app, shadow=context.shadow)
     app.include_router(routes_lists.router(context, hot))
     app.include_router(routes_movies.router(context))
     app.include_router(routes_feedback.router(context))
     app.include_router(routes_status.router(context, metrics_directory))
-    app.include_router(web.router(context, hot))
+    app.include_router(web.router(context, hot, metrics_directory))
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _broken)
     app.middleware("http")(_counted)
-    return Gate(
+    app.openapi = lambda: described(app, context.door)  # type: ignore[method-assign]
+    settings = context.settings
+    gate = Gate(
         hot,
+        admit=context.door.admit,
+        refuse=lambda scope, problem: _answer(Request(scope), problem),
         waiting=waiting,
-        limit=context.settings.serving_queue,
-        max_body_bytes=context.settings.serving_max_body_bytes,
+        limit=settings.serving_queue,
+        max_body_bytes=settings.serving_max_body_bytes,
+        body_timeout_s=settings.serving_client_timeout_s,
+    )
+    return _for_other_sites(gate, settings.serving_cors_origins)
+
+
+def _for_other_sites(app: App, origins: str) -> App:
+    """Answers that browsers let other sites' scripts read; without cookies, so by a key."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins.split(","),
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "X-API-Key", "Content-Type", "Idempotency-Key"],
+        expose_headers=["Retry-After", "WWW-Authenticate"],
     )
 
 
 def _answer(request: Request, problem: Problem) -> Response:
     if web.wants_page(request):
+        if isinstance(problem, SignInNeeded):
+            return web.sign_in_page(request, problem)
         return web.problem_page(request, problem)
     return Response(
         problem.body(),

@@ -68,6 +68,17 @@ class Feedback(BaseModel):
             or (self.event_type == "watch" and (self.fraction or 0.0) >= LIKED_FRACTION)
         )
 
+    @property
+    def is_negative(self) -> bool:
+        """Whether it says that the user doesn't like the movie, whatever he said before."""
+        return self.event_type == "rating" and not self.is_positive
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of what it says: (32,) bytes, the same for the same fields."""
+        fields = self.model_dump(mode="json", exclude_none=True)
+        return hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).digest()
+
 
 class Event:
     """An event that goes to Kafka.
@@ -87,7 +98,9 @@ class Event:
         if self.time > now + MAX_FUTURE:
             message = f"event_time={self.time.isoformat()} is more than {MAX_FUTURE} ahead"
             raise ValueError(message)
-        self.event_id = feedback.event_id or _event_id(feedback.user_id, idempotency_key)
+        self.claim = None if idempotency_key is None else _id(feedback.user_id, idempotency_key)
+        """What the idempotency key claims, the user's own; None: there is none."""
+        self.event_id = feedback.event_id or self.claim or uuid.uuid4().hex
 
     @property
     def key(self) -> bytes:
@@ -111,10 +124,9 @@ class Event:
         if feedback.movie_id is None or feedback.event_type == "search":
             return None
         time_us = int(self.time.timestamp() * 1_000_000)
-        return Contact(feedback.user_id, feedback.movie_id, time_us, feedback.is_positive)
+        liked, disliked = feedback.is_positive, feedback.is_negative
+        return Contact(feedback.user_id, feedback.movie_id, time_us, liked, disliked)
 
 
-def _event_id(user_id: int, key: str | None) -> str:
-    if key is None:
-        return uuid.uuid4().hex
+def _id(user_id: int, key: str) -> str:
     return hashlib.sha256(f"{user_id}:{key}".encode()).hexdigest()[:32]

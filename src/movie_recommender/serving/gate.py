@@ -1,12 +1,13 @@
-"""The outermost door: room for the request, a body of a fair size, and never a stack trace."""
+"""The gate: room for the request, the door's word, a body of a fair size; never a stack trace."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from types import MappingProxyType
 from typing import Any
 
+from movie_recommender.serving.access.rules import UNLIMITED
 from movie_recommender.serving.metrics import RESPONSES
-from movie_recommender.serving.problems import Problem
+from movie_recommender.serving.problems import NO_HEADERS, Problem
 
 logger = logging.getLogger(__name__)
 
@@ -17,11 +18,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON = b"application/json"
-NONE: Mapping[str, str] = MappingProxyType({})
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
-_ALWAYS_OPEN = frozenset({"/health", "/ready", "/metrics"})
-"""What an orchestrator asks: a worker that is busy is not a worker that is dead."""
 
 
 class Gate:
@@ -29,33 +27,66 @@ class Gate:
 
     Args:
         app: the application.
+        admit: raises a `Problem` for a request that may not come in.
+        refuse: sends a problem.
         waiting: how many requests of this worker wait or are under way.
         limit: above so many, 503.
         max_body_bytes: a larger body is refused.
+        body_timeout_s: a body that takes longer to come, too.
     """
 
     def __init__(
-        self, app: App, *, waiting: Callable[[], int], limit: int, max_body_bytes: int
+        self,
+        app: App,
+        *,
+        admit: Callable[[Scope], None],
+        refuse: Callable[[Scope, Problem], App],
+        waiting: Callable[[], int],
+        limit: int,
+        max_body_bytes: int,
+        body_timeout_s: float,
     ) -> None:
         self._app = app
+        self._admit = admit
+        self._refuse = refuse
         self._waiting = waiting
         self._limit = limit
         self._max_body_bytes = max_body_bytes
+        self._body_timeout_s = body_timeout_s
+        self._n_coming = 0
+        """Requests whose bodies are still coming: they keep nobody from being answered."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it here."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if self._waiting() > self._limit and scope["path"] not in _ALWAYS_OPEN:
-            await answer(send, _no_room(self._limit))
-            return
         try:
+            n_waiting = self._waiting() - self._n_coming
+            if n_waiting > self._limit and scope["path"] not in UNLIMITED:
+                raise _no_room(self._limit)
+            self._admit(scope)
             if scope["method"] not in _WITHOUT_BODY:
-                receive = _replay(await _read(receive, self._max_body_bytes))
+                receive = _replay(await self._body(receive))
             await self._guarded(scope, receive, send)
         except Problem as problem:
-            await answer(send, problem)
+            RESPONSES.labels("gate", str(problem.status)).inc()
+            await self._refuse(scope, problem)(scope, receive, send)
+
+    async def _body(self, receive: Receive) -> bytes:
+        """The whole body.
+
+        Raises:
+            Problem: it is too large or too slow.
+        """
+        self._n_coming += 1
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                return await _read(receive, self._max_body_bytes)
+        except TimeoutError:
+            raise _too_slow(self._body_timeout_s) from None
+        finally:
+            self._n_coming -= 1
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = False
@@ -71,7 +102,7 @@ class Gate:
             if began or isinstance(error, Problem):
                 raise
             logger.exception("path=%s", scope["path"])
-            await answer(send, broken())
+            raise broken() from error
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
@@ -105,14 +136,8 @@ def _replay(body: bytes) -> Receive:
     return receive
 
 
-async def answer(send: Send, problem: Problem) -> None:
-    """Send a problem as JSON."""
-    RESPONSES.labels("gate", str(problem.status)).inc()
-    await send_json(send, problem.status, problem.body(), problem.headers)
-
-
 async def send_json(
-    send: Send, status: int, body: bytes, headers: Mapping[str, str] = NONE
+    send: Send, status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS
 ) -> None:
     """Send a whole answer."""
     lines = [(b"content-type", JSON), (b"content-length", str(len(body)).encode())]
@@ -137,6 +162,16 @@ def _too_large(limit: int) -> Problem:
         f"The body has more than {limit} bytes.",
         where="body",
         remedy="Send less; SERVING_MAX_BODY_BYTES sets the limit.",
+    )
+
+
+def _too_slow(limit_s: float) -> Problem:
+    return Problem(
+        408,
+        f"The body didn't come within {limit_s:g} seconds.",
+        where="body",
+        remedy="Send it faster; SERVING_CLIENT_TIMEOUT_S sets the limit.",
+        headers={"connection": "close"},
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _RECORD = struct.Struct("<qqqB7x")
+_LIKED, _DISLIKED = 1, 2
 _NAME = "contacts-{}.journal"
 _DAY = timedelta(days=1)
 _READ_BYTES = _RECORD.size * 32_768
@@ -22,12 +23,21 @@ _READ_BYTES = _RECORD.size * 32_768
 
 @dataclass(frozen=True)
 class Contact:
-    """A user met a movie; `time_us` in microseconds since 1970."""
+    """A user met a movie.
+
+    Attributes:
+        user_id: who.
+        movie_id: which.
+        time_us: when, in microseconds since 1970.
+        liked: he said or showed that he likes it.
+        disliked: he said that he doesn't, which takes back that he did.
+    """
 
     user_id: int
     movie_id: int
     time_us: int
     liked: bool
+    disliked: bool = False
 
 
 class Journal:
@@ -47,7 +57,8 @@ class Journal:
         Raises:
             OSError: the disk refused; nothing was added.
         """
-        record = _RECORD.pack(contact.user_id, contact.movie_id, contact.time_us, contact.liked)
+        said = _LIKED * contact.liked + _DISLIKED * contact.disliked
+        record = _RECORD.pack(contact.user_id, contact.movie_id, contact.time_us, said)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         descriptor = os.open(self._path(now.astimezone(UTC).date()), flags, 0o600)
         try:
@@ -128,8 +139,10 @@ class JournalReader:
             part = os.pread(file.fileno(), min(end - begin, _READ_BYTES), begin)
             begin += len(part)
             self._at[day] = (file, begin)
-            for user_id, movie_id, time_us, liked in _RECORD.iter_unpack(part):
-                yield Contact(user_id, movie_id, time_us, bool(liked))
+            for user_id, movie_id, time_us, said in _RECORD.iter_unpack(part):
+                yield Contact(
+                    user_id, movie_id, time_us, bool(said & _LIKED), bool(said & _DISLIKED)
+                )
 
 
 def _day_of(path: Path) -> date | None:

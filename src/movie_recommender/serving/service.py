@@ -91,6 +91,10 @@ class Service:
             raise no_model()
         return self._model
 
+    def version(self) -> int | None:
+        """The model's version; None while there is none."""
+        return None if self._model is None else self._model.version
+
     @property
     def seen(self) -> Seen | None:
         """What is known about users; None while neither a store nor a model was loaded."""

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import logging
 import os
+import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,16 +17,20 @@ from fastapi import FastAPI
 
 from movie_recommender.errors import MovieRecommenderError
 from movie_recommender.ranking.contacts import Contacts
+from movie_recommender.serving.access import Door
 from movie_recommender.serving.app import create_app
 from movie_recommender.serving.cache import CacheFolder, ModelState, StoreState, WorkerState
+from movie_recommender.serving.claims import Claims
 from movie_recommender.serving.context import Context
 from movie_recommender.serving.delivery import Delivery
 from movie_recommender.serving.impressions import Impressions
 from movie_recommender.serving.journal import Journal
-from movie_recommender.serving.metrics import MODEL
+from movie_recommender.serving.metrics import MODEL, NEWEST_MODEL
 from movie_recommender.serving.model import ServedModel
+from movie_recommender.serving.patience import patient_protocol
 from movie_recommender.serving.seen import Seen
 from movie_recommender.serving.service import Service
+from movie_recommender.serving.shadow import Shadow
 from movie_recommender.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -90,6 +95,7 @@ class Follower:
         self._service.use_model(model, seen)
         self._model = state
         MODEL.set(model.version)
+        NEWEST_MODEL.set(model.version)
         logger.info("worker=%s serves version=%s", self._number, model.version)
 
     async def _use_store(self, state: StoreState) -> None:
@@ -138,6 +144,7 @@ def run(
     *,
     number: int,
     clock: Callable[[], datetime],
+    door: Door,
 ) -> None:
     """Serve on `listening` until SIGTERM; what is under way is answered first.
 
@@ -147,22 +154,30 @@ def run(
         listening: this worker's own socket.
         number: of this worker, from 0.
         clock: tells the time.
+        door: the same for every worker.
     """
     _share_the_heap()
     service = Service(Journal(folder.journal), clock=clock)
     follower = Follower(service, folder, number=number)
-    context = Context(settings, folder, service, Delivery(settings), Impressions(settings))
+    share = settings.serving_shadow_share
+    shadow = Shadow(service, folder, share=share, draw=random.Random().random)
+    delivery, impressions = Delivery(settings), Impressions(settings)
+    claims = Claims(folder.claims)
+    context = Context(settings, folder, service, delivery, impressions, door, claims, shadow)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await follower.follow()  # a worker that takes another's place answers at once
         following = asyncio.create_task(follower.run())
+        shadow.start()
         yield
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+        await asyncio.to_thread(shadow.close)
         await asyncio.to_thread(context.impressions.close)
         await asyncio.to_thread(context.delivery.close)
+        claims.close()
 
     app = create_app(
         context,
@@ -172,7 +187,10 @@ def run(
     )
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=patient_protocol(
+            settings.serving_client_timeout_s, max_body_bytes=settings.serving_max_body_bytes
+        ),
+        ws="none",
         loop="uvloop",
         log_config=None,
         log_level="warning",

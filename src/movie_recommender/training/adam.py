@@ -67,7 +67,10 @@ class Adam:
         return [parameter for group in self._groups for parameter in group.parameters]
 
     def _move(self, parameters: list[nn.Parameter], group: Group, rate: float) -> None:
-        moments = [self._moments.setdefault(each, _at_rest(each)) for each in parameters]
+        for each in parameters:
+            if each not in self._moments:
+                self._moments[each] = _at_rest(each)
+        moments = [self._moments[each] for each in parameters]
         steps = [each["step"] for each in moments]
         call: dict[str, Any] = {
             "params": parameters,

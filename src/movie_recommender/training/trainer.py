@@ -21,6 +21,7 @@ from movie_recommender.training import checkpoint
 from movie_recommender.training.adam import Adam, Group
 from movie_recommender.training.blocks import Bags, Block, Histories
 from movie_recommender.training.config import TrainingConfig
+from movie_recommender.training.memory import freed_memory_kept
 from movie_recommender.training.ncf import NeuMF, Past
 
 logger = logging.getLogger(__name__)
@@ -91,13 +92,14 @@ def train(
         _resume(state, save)
     for epoch in state.epochs:
         on_epoch(epoch)
-    for number in range(len(state.epochs) + 1, config.epochs + 1):
-        epoch = _epoch(state, histories, config, number)
-        _check(epoch, state.epochs, save)
-        state.epochs.append(epoch)
-        if save is not None:
-            checkpoint.save(save, state.model, state.optimiser, state.rng, state.epochs)
-        on_epoch(epoch)
+    with freed_memory_kept():
+        for number in range(len(state.epochs) + 1, config.epochs + 1):
+            epoch = _epoch(state, histories, config, number)
+            _check(epoch, state.epochs, save)
+            state.epochs.append(epoch)
+            if save is not None:
+                checkpoint.save(save, state.model, state.optimiser, state.rng, state.epochs)
+            on_epoch(epoch)
 
 
 def _resume(state: _State, path: Path) -> None:

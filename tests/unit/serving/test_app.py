@@ -3,15 +3,18 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
 from movie_recommender.ranking.contacts import Contacts
+from movie_recommender.serving.access import Door
 from movie_recommender.serving.app import create_app
 from movie_recommender.serving.cache import CacheFolder, WorkerState
+from movie_recommender.serving.claims import Claims
 from movie_recommender.serving.context import Context
 from movie_recommender.serving.delivery import Delivery
 from movie_recommender.serving.impressions import Impressions
@@ -53,7 +56,9 @@ def producers() -> Iterator[tuple[Delivery, Impressions]]:
 def context(tmp_path: Path, producers: tuple[Delivery, Impressions]) -> Iterator[Context]:
     folder = CacheFolder(tmp_path / "cache")
     service = Service(Journal(folder.journal), clock=lambda: END)
-    yield Context(SETTINGS, folder, service, *producers)
+    with closing(Claims(folder.claims)) as claims:
+        door = Door(SETTINGS, clock=lambda: END)
+        yield Context(SETTINGS, folder, service, *producers, door, claims)
     if service.seen is not None:
         service.seen.close()
 
@@ -61,6 +66,11 @@ def context(tmp_path: Path, producers: tuple[Delivery, Impressions]) -> Iterator
 @pytest.fixture
 def get(context: Context, waiting: list[int]) -> Callable[..., httpx.Response]:
     """One request to the application."""
+    return requests_to(context, waiting)
+
+
+def requests_to(context: Context, waiting: Sequence[int] = (0,)) -> Callable[..., httpx.Response]:
+    """One request to the application of these parts."""
     app = create_app(context, waiting=lambda: waiting[0])
 
     def ask(path: str, method: str = "GET", **options: object) -> httpx.Response:
@@ -197,6 +207,63 @@ def test_feedback_that_kafka_did_not_confirm_is_not_pretended(
     assert get("/feedback", "POST", json={**body, "user_id": -1}).status_code == 422
 
 
+def test_a_key_that_was_another_event_s_is_refused(
+    get: Callable[..., httpx.Response], loaded: Context
+) -> None:
+    body = {"event_type": "like", "user_id": KNOWN, "movie_id": 3}
+    headers = {"Idempotency-Key": "k"}
+    for _ in range(2):  # the broker is away: try again
+        assert get("/feedback", "POST", json=body, headers=headers).status_code == 503
+    other = get("/feedback", "POST", json={**body, "movie_id": 4}, headers=headers)
+    assert (other.status_code, wrong(other)) == (422, "header Idempotency-Key")
+    somebody_else = {**body, "user_id": KNOWN + 1}
+    assert get("/feedback", "POST", json=somebody_else, headers=headers).status_code == 503
+
+
+def test_a_like_that_is_taken_back_leaves_the_ranking(
+    get: Callable[..., httpx.Response], loaded: Context
+) -> None:
+    def ranked() -> list[float]:
+        items = get("/recommendations/999?k=3").json()["items"]
+        return [item["score"] for item in items]
+
+    time_us = int(END.timestamp() * 1e6)
+    popular = ranked()
+    loaded.service.add(Contact(999, 24, time_us, liked=True))
+    assert ranked() != popular
+    loaded.service.add(Contact(999, 24, time_us + 1, liked=False, disliked=True))
+    after = get("/recommendations/999?k=3").json()
+    assert after["reason"] == "popular"
+    assert 24 not in [item["movie_id"] for item in after["items"]]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/feedback"),
+        ("POST", "/act"),
+        ("POST", "/user"),
+        ("POST", "/sign-in"),
+        ("POST", "/models/rollback"),
+        ("POST", "/admin/reload"),
+        ("POST", "/recommendations/1"),
+        ("PUT", "/nowhere"),
+        ("DELETE", "/movies/1"),
+    ],
+)
+def test_a_large_body_is_refused_on_every_route(
+    get: Callable[..., httpx.Response], loaded: Context, method: str, path: str, chunked: bool
+) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b"x" * 300
+
+    content = parts() if chunked else b"x" * 1025
+    large = get(path, method, content=content, headers={"X-Admin-Key": "secret"})
+    assert (large.status_code, wrong(large)) == (413, "body")
+
+
 def test_a_full_queue_and_a_large_body(
     get: Callable[..., httpx.Response], loaded: Context, waiting: list[int]
 ) -> None:
@@ -233,12 +300,16 @@ def test_counters(get: Callable[..., httpx.Response], loaded: Context) -> None:
     assert 'reason="personal",version="1"' in text
 
 
-def test_a_worker_needs_neither_torch_nor_mlflow() -> None:
-    code = """
+def test_a_worker_with_a_model_needs_nothing_heavy(bundle: Path) -> None:
+    code = f"""
 import sys
+from pathlib import Path
 import movie_recommender.serving.server, movie_recommender.serving.worker
 import movie_recommender.serving.keeper
-heavy = {"torch", "mlflow", "sklearn", "implicit", "onnx", "pandas", "duckdb", "deltalake"}
+from movie_recommender.serving.model import ServedModel
+ServedModel(Path({str(bundle)!r}), version=1)
+heavy = {{"torch", "mlflow", "sklearn", "implicit", "onnx", "pandas", "scipy", "duckdb"}}
+heavy |= {{"deltalake"}}
 sys.stdout.write(" ".join(sorted(heavy & set(sys.modules))))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

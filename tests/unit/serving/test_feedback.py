@@ -45,21 +45,34 @@ def test_the_same_key_of_the_same_user_is_the_same_event() -> None:
     assert event("k", event_id="mine").event_id == "mine"
 
 
+def test_a_body_is_known_again_by_its_digest() -> None:
+    def digest(**fields: object) -> bytes:
+        return event(**fields).feedback.digest
+
+    assert digest() == digest(position=None)
+    assert digest(event_time="2026-11-26T12:00:00Z") == digest(
+        event_time="2026-11-26T12:00:00+00:00"
+    )
+    others = ({}, {"position": 1}, {"movie_id": 3}, {"event_type": "view"}, {"session_id": "s"})
+    assert len({digest(**fields) for fields in others}) == len(others)
+
+
 @pytest.mark.parametrize(
-    ("fields", "liked"),
+    ("fields", "liked", "disliked"),
     [
-        ({"event_type": "like"}, True),
-        ({"event_type": "view"}, False),
-        ({"event_type": "rating", "rating": 3.5}, True),
-        ({"event_type": "rating", "rating": 3.0}, False),
-        ({"event_type": "watch", "fraction": 0.5}, True),
-        ({"event_type": "watch", "fraction": 0.49}, False),
+        ({"event_type": "like"}, True, False),
+        ({"event_type": "view"}, False, False),
+        ({"event_type": "rating", "rating": 3.5}, True, False),
+        ({"event_type": "rating", "rating": 3.0}, False, True),
+        ({"event_type": "watch", "fraction": 0.5}, True, False),
+        ({"event_type": "watch", "fraction": 0.49}, False, False),
     ],
 )
-def test_what_counts_as_liked(fields: dict, liked: bool) -> None:
+def test_what_counts_as_liked_and_disliked(fields: dict, liked: bool, disliked: bool) -> None:
     contact = event(**fields).contact
     assert contact is not None
-    assert (contact.user_id, contact.movie_id, contact.liked) == (1, 2, liked)
+    assert (contact.user_id, contact.movie_id) == (1, 2)
+    assert (contact.liked, contact.disliked) == (liked, disliked)
     assert contact.time_us == int(NOW.timestamp() * 1e6)
 
 

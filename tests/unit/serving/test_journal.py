@@ -27,11 +27,15 @@ def test_every_reader_reads_on_where_it_stopped(tmp_path: Path, reader_of: Reade
     assert list(early.new(now=NOON)) == list(late.new(now=NOON)) == []
 
 
-def test_ids_of_64_bits(tmp_path: Path, reader_of: ReaderOf) -> None:
+def test_ids_of_64_bits_and_all_that_is_said(tmp_path: Path, reader_of: ReaderOf) -> None:
     journal = Journal(tmp_path)
-    extreme = Contact(2**63 - 1, 2**63 - 1, -(2**62), liked=True)
-    journal.append(extreme, now=NOON)
-    assert list(reader_of(journal).new(now=NOON)) == [extreme]
+    extreme = [
+        Contact(2**63 - 1, 2**63 - 1, -(2**62), liked=True),
+        Contact(0, 0, 2**62, liked=False, disliked=True),
+    ]
+    for one in extreme:
+        journal.append(one, now=NOON)
+    assert list(reader_of(journal).new(now=NOON)) == extreme
 
 
 def test_midnight_loses_nothing(tmp_path: Path, reader_of: ReaderOf) -> None:

@@ -30,9 +30,17 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path)
 
 
-def post(journal: Journal, user: int, movie: int, *, liked: bool, days_ago: float = 0) -> None:
+def post(
+    journal: Journal,
+    user: int,
+    movie: int,
+    *,
+    liked: bool = False,
+    disliked: bool = False,
+    days_ago: float = 0,
+) -> None:
     time_us = int((NOW - timedelta(days=days_ago)).timestamp() * 1e6)
-    journal.append(Contact(user, movie, time_us, liked), now=NOW)
+    journal.append(Contact(user, movie, time_us, liked, disliked), now=NOW)
 
 
 @pytest.fixture
@@ -61,8 +69,8 @@ def test_events_since_come_last(journal: Journal, seen_now: SeenNow) -> None:
     post(journal, 1, 24, liked=True)
     post(journal, 1, 17, liked=False)
     post(journal, 999, 24, liked=True)
-    assert known(seen_now(), 1) == ([3, 24], [10, 17], 3)
-    assert known(seen_now(), 999) == ([24], [], 2)
+    assert known(seen_now(), 1) == ([3, 24], [10, 17], 2)
+    assert known(seen_now(), 999) == ([24], [], 3)
 
 
 def test_a_movie_that_is_liked_later_is_the_newest_like(
@@ -72,7 +80,7 @@ def test_a_movie_that_is_liked_later_is_the_newest_like(
     post(journal, 1, 24, liked=True)
     post(journal, 1, 17, liked=True)
     post(journal, 1, 10, liked=True)  # seen before the snapshot, liked since
-    assert known(seen_now(), 1) == ([3, 24, 17, 10], [], 6)
+    assert known(seen_now(), 1) == ([3, 24, 17, 10], [], 4)
 
 
 def test_what_the_snapshot_has_and_what_is_repeated_changes_nothing(
@@ -84,7 +92,36 @@ def test_what_the_snapshot_has_and_what_is_repeated_changes_nothing(
     for _ in range(3):
         post(journal, 1, 24, liked=True)
     post(journal, 1, 24, liked=False)
-    assert known(seen_now(), 1) == ([3, 24], [10], 2)
+    assert known(seen_now(), 1) == ([3, 24], [10], 1)
+
+
+def test_the_last_word_counts(journal: Journal, seen_now: SeenNow) -> None:
+    post(journal, 1, 24, liked=True)
+    post(journal, 1, 24, disliked=True)
+    post(journal, 1, 3, disliked=True)  # the snapshot says that he likes it
+    post(journal, 1, 10, disliked=True)  # and that he met this one: nothing new
+    assert known(seen_now(), 1) == ([], [10, 24, 3], 3)
+    post(journal, 1, 24)  # he watches it all the same
+    assert known(seen_now(), 1) == ([], [10, 24, 3], 3)
+    post(journal, 1, 3, liked=True)
+    assert known(seen_now(), 1) == ([3], [10, 24], 4)
+    post(journal, 1, 3, disliked=True)
+    assert known(seen_now(), 1) == ([], [10, 24, 3], 5)
+    assert seen_now().n_events == 2
+
+
+def test_another_state_has_another_stamp_even_after_it_was_forgotten(
+    journal: Journal, seen_now: SeenNow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seen_module, "MAX_EVENTS", 1)
+    seen = seen_now()
+    found = {}
+    for user, movie in ((50, 1), (51, 1), (50, 2)):
+        post(journal, user, movie, liked=True)
+        seen.catch_up(now=NOW)
+        state = seen.of(50)
+        found[state.stamp] = state.liked.tolist()
+    assert list(found.values()) == [[1], [], [2]]
 
 
 def test_what_never_reached_the_lake_is_dropped_in_the_end(

@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 
 from movie_recommender import pages
+from movie_recommender.serving.access.door import SIGNED_IN
 from movie_recommender.serving.problems import Problem
 from movie_recommender.serving.web import people, static
 
@@ -56,6 +57,7 @@ def page(
         query=view.pop("query", ""),
         user_id=people.user_of(request) if user_id is None else user_id,
         message=message,
+        signed_in=request.scope.get(SIGNED_IN, False),
         static=static.address,
         **view,
     )

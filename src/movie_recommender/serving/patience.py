@@ -1,0 +1,97 @@
+"""How much and how slowly a client may talk: uvicorn itself waits for ever and keeps all of it."""
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES = 64 * 1024
+MAX_PIPELINED = 64
+"""Requests of one connection that wait while another of its requests is answered."""
+SPARE_BYTES = 1 << 20
+"""Of a body that was refused so much more is thrown away, so that the client reads why."""
+
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+def patient_protocol(timeout_s: float, *, max_body_bytes: int) -> type["Patient"]:
+    """A protocol with these limits.
+
+    Args:
+        timeout_s: for a head, and for reading on, in seconds.
+        max_body_bytes: that the gate lets in.
+    """
+    limits = {"timeout_s": timeout_s, "most_bytes": max_body_bytes + SPARE_BYTES}
+    return type("Patient", (Patient,), limits)
+
+
+class Patient(HttpToolsProtocol):
+    """A client that is too slow or says too much is given up.
+
+    Too slow: a request's head doesn't come in time, from the connection's beginning or from the
+    first bytes after an answer; or an answer isn't read in time. How long a body may take is the
+    gate's to say, and a connection that is silent after an answer is uvicorn's keep-alive's.
+    """
+
+    timeout_s: float
+    most_bytes: int
+
+    _head_due: asyncio.TimerHandle | None = None
+    _read_due: asyncio.TimerHandle | None = None
+    _in_head = False
+    _n_bytes = 0
+    """That came since the last request began."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The first head has to come in time."""
+        super().connection_made(transport)
+        self._head_due = self.loop.call_later(self.timeout_s, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is due any more."""
+        for due in (self._head_due, self._read_due):
+            if due is not None:
+                due.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on what came, unless it is too much."""
+        self._n_bytes += len(data)
+        super().data_received(data)
+        is_free = self.cycle is None or self.cycle.response_complete
+        if self._n_bytes > (MAX_HEAD_BYTES if self._in_head else self.most_bytes):
+            if is_free and self._in_head:
+                self.transport.write(_HEAD_TOO_LARGE)
+            self.transport.close()
+        elif is_free and self._head_due is None:
+            self._head_due = self.loop.call_later(self.timeout_s, self.transport.close)
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._in_head, self._n_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head came in time; too many requests at once are refused."""
+        self._in_head = False
+        if self._head_due is not None:
+            self._head_due.cancel()
+            self._head_due = None
+        if len(self.pipeline) >= MAX_PIPELINED:
+            message = "too many requests at once"
+            raise ValueError(message)  # which uvicorn answers with 400, and closes
+        super().on_headers_complete()
+
+    def pause_writing(self) -> None:
+        """The client has to read on in time."""
+        super().pause_writing()
+        self._read_due = self.loop.call_later(self.timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client reads on."""
+        if self._read_due is not None:
+            self._read_due.cancel()
+            self._read_due = None
+        super().resume_writing()
