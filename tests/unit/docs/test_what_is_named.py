@@ -138,6 +138,17 @@ def test_a_wrong_command_is_seen(words: list[str], wrong: str | None) -> None:
     assert wrong_command(words) == wrong
 
 
+def test_figures_of_scale_are_those_of_the_benchmarks() -> None:
+    measured = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in prose(ROOT / "docs" / "scaling.md").splitlines()]
+    seen = [row[1] for row in rows if re.fullmatch(r"20\d\d-\d\d-\d\d \|", row[-1])]
+    assert len(seen) > 5
+    numbers = {number for cell in seen for number in re.findall(r"\d[\d,.]*\d|\d", cell)}
+    assert {
+        n for n in numbers if not re.search(rf"(?<![\d,.]){re.escape(n)}(?!\d)", measured)
+    } == set()
+
+
 @cache
 def messages() -> list[str]:
     """Every string of the package, on one line, with `…` for what is put in."""
