@@ -35,6 +35,7 @@ from airflow.sdk import (
     TriggerRule,
 )
 
+from movie_recommender.contacts import alert_contacts
 from movie_recommender.orchestration import pods, tasks
 from movie_recommender.orchestration.configuration import prepare_subprocess
 from movie_recommender.orchestration.facts import MACROS
@@ -46,7 +47,6 @@ from movie_recommender.orchestration.operators import (
 )
 from movie_recommender.orchestration.sla import run_sla_missed, slas
 from movie_recommender.orchestration.task_docs import docs
-from movie_recommender.settings import alert_contacts
 
 CONTACTS = alert_contacts()
 SLAS = slas()

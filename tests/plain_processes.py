@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class PlainProcesses:
     def _prepare(self) -> None:
         for name in ("airflow", "bin", "data/features", "data/serving", "log"):
             (self.directory / name).mkdir(parents=True)
-        for source, place in (each.split() for each in instructions("COPY") if "/bin/" in each):
+        for source, place in (each.split() for each in instructions("COPY") if "/image/" in each):
             (self.directory / "bin" / Path(place).name).symlink_to(ROOT / source)
         (self.directory / "airflow" / "dags").symlink_to(ROOT / "dags")
         shutil.copy(ROOT / "deploy" / "make-secrets", self.directory)
@@ -142,5 +143,5 @@ class PlainProcesses:
 
     def stop(self) -> None:
         """End everything."""
-        for pidfile in self.directory.glob("*.pid"):
-            process.end(pidfile, grace_s=5)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(process.end, self.directory.glob("*.pid")))

@@ -7,7 +7,6 @@ value and the allowed form.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -213,8 +212,9 @@ class Settings(BaseSettings):
     """Where failures and SLA misses go, and who stands in for whom: slack, mail, apprise."""
     alert_patience_s: Annotated[float, Field(ge=0, le=600)] = 60.0
     """How long a channel that refuses is tried before the next one, in seconds."""
-    alert_outbox: DiskPath = Path("/data/alerts/outbox")
-    """Folder of the alerts that wait for a channel, shared by workers and triggerers."""
+    alert_outbox: DiskPath | None = None
+    """Folder of the alerts that wait for a channel, shared by workers and triggerers; None:
+    `alerts` beside the feature store."""
     kafka_conn_id: str = "kafka_default"
     """Airflow's connection to Kafka, for tasks whose environment has no KAFKA_BOOTSTRAP_SERVERS."""
     mlflow_conn_id: str = "mlflow_default"
@@ -254,6 +254,7 @@ class Settings(BaseSettings):
     exporter_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """The address that the exporter listens on; 0.0.0.0: every one."""
     exporter_port: Annotated[int, Field(ge=1, le=65535)] = 9610
+    """The port that it listens on."""
     exporter_interval_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
     """How often the exporter looks at lake, Kafka, features, models, serving and Airflow."""
     max_age_hours: Annotated[float, Field(gt=0, le=8760)] = 36.0
@@ -303,51 +304,6 @@ def _load(layers: Sequence[Layer], overrides: Mapping[str, Any]) -> Settings:
 def _explained(error: ValidationError, layers: Sequence[Layer]) -> str:
     taken_from = chosen(layers, besides=EnvSettingsSource(Settings)())
     return explain(error, Settings.model_fields, taken_from)
-
-
-@dataclass(frozen=True)
-class AlertContacts:
-    """Where alerts go, and the addresses they link to; the fields are those of `Settings`."""
-
-    alert_email: str
-    slack_conn_id: str
-    smtp_conn_id: str
-    apprise_conn_id: str
-    channels: tuple[str, ...]
-    patience_s: float
-    outbox: Path
-    model_name: str
-    mlflow_tracking_uri: str
-    serving_url: str
-
-
-def alert_contacts() -> AlertContacts:
-    """Where alerts go, from the environment, whatever is wrong with the other variables.
-
-    Nothing is validated: the alert that says which variable is wrong must still arrive.
-    """
-    values = EnvSettingsSource(Settings)()
-
-    def value(name: str) -> str:
-        return str(values.get(name) or Settings.model_fields[name].default)
-
-    names = ("alert_email", "slack_conn_id", "smtp_conn_id", "apprise_conn_id", "model_name")
-    return AlertContacts(
-        **{name: value(name) for name in (*names, "mlflow_tracking_uri", "serving_url")},
-        channels=tuple(filter(None, (name.strip() for name in value("alert_channels").split(",")))),
-        patience_s=_seconds(value("alert_patience_s")),
-        outbox=Path(value("alert_outbox")),
-    )
-
-
-def _seconds(text: str) -> float:
-    """The alerts' patience; the default for what is no number of seconds."""
-    known: float = Settings.model_fields["alert_patience_s"].default
-    try:
-        seconds = float(text)
-    except ValueError:
-        return known
-    return seconds if 0 <= seconds <= 600 else known
 
 
 def task_resources() -> Mapping[str, PodResources]:

@@ -6,13 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from movie_recommender.errors import ConfigurationError
-from movie_recommender.settings import (
-    Settings,
-    alert_contacts,
-    describe,
-    load_settings,
-    usable_settings,
-)
+from movie_recommender.settings import Settings, describe, load_settings, usable_settings
 from movie_recommender.sources import Layer
 
 
@@ -276,18 +270,3 @@ def test_describe_names_every_variable() -> None:
     shown = describe(load_settings())
     assert set(shown) == {name.upper() for name in Settings.model_fields}
     assert shown["DATA_SOURCE"] == "synthetic"
-
-
-def test_alerts_know_where_to_go_even_when_the_settings_are_wrong(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("GATE_MIN_AUC", "high")
-    monkeypatch.setenv("ALERT_EMAIL", "night-shift@example.com")
-    contacts = alert_contacts()
-    assert contacts.alert_email == "night-shift@example.com"
-    assert (contacts.slack_conn_id, contacts.smtp_conn_id) == ("slack_default", "smtp_default")
-
-
-def test_an_empty_alert_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALERT_EMAIL", "")
-    assert alert_contacts().alert_email == "ml-platform-alerts@example.com"

@@ -1,14 +1,15 @@
-"""Whether Slack and the mail server are set in a form that can be sent by; nothing is sent here."""
+"""Whether alerts can be sent, and whether some wait; nothing is sent here."""
 
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from movie_recommender.contacts import alert_contacts
 from movie_recommender.doctor.finding import Case, Finding
 from movie_recommender.errors import ConfigurationError
 from movie_recommender.orchestration import outside
-from movie_recommender.settings import alert_contacts
 
 _ELSEWHERE = "Run this where Airflow runs, with its environment."
 _MEND = "Correct the connection in Airflow (Admin, Connections)."
@@ -42,6 +43,24 @@ def check_mail(case: Case) -> list[Finding]:
         return f"host {connection.host}, from {sender}, to {alert_contacts().alert_email}"
 
     return _connection(case, "mail", alert_contacts().smtp_conn_id, seen)
+
+
+def check_outbox(case: Case) -> list[Finding]:  # noqa: ARG001  (it is the environment's alone)
+    """The outbox can be written, and what waits in it, oldest first."""
+    from movie_recommender.orchestration.outbox import Outbox
+
+    folder = alert_contacts().outbox
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            waiting = Outbox(folder).waiting()
+    except OSError as error:
+        remedy = "Set ALERT_OUTBOX to a folder that tasks and triggerers share and may write."
+        return [Finding("outbox", "warn", f"{folder} can't be written: {error}", remedy)]
+    if not waiting:
+        return [Finding("outbox", "ok", f"{folder}: no alert waits")]
+    seen = f"{folder}: {len(waiting)} alerts wait, the oldest since {waiting[0].written}"
+    return [Finding("outbox", "warn", seen, "See docs/runbooks.md, Undelivered alerts.")]
 
 
 def _connection(case: Case, about: str, conn_id: str, look: Callable[[Any], str]) -> list[Finding]:

@@ -33,6 +33,7 @@ CHECKS: Mapping[str, Check] = {
     "serving": serving.check,
     "slack": alerts.check_slack,
     "mail": alerts.check_mail,
+    "outbox": alerts.check_outbox,
     "disk": disk.check,
     "clock": clock.check,
 }

@@ -18,6 +18,7 @@ from http.client import HTTPException
 from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.log import mask_secret
 
+from movie_recommender.contacts import AlertContacts
 from movie_recommender.errors import NotReadyError
 from movie_recommender.orchestration.connections import (
     APPRISE_REMEDY,
@@ -28,7 +29,6 @@ from movie_recommender.orchestration.connections import (
     smtp_hook,
 )
 from movie_recommender.orchestration.outbox import Letter
-from movie_recommender.settings import AlertContacts
 
 logger = logging.getLogger(__name__)
 

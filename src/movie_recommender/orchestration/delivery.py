@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from movie_recommender.contacts import AlertContacts
 from movie_recommender.errors import ConfigurationError, NotReadyError
 from movie_recommender.orchestration.alerts import Alert
 from movie_recommender.orchestration.channels import CHANNELS, RefusedError, Send
 from movie_recommender.orchestration.connections import NotConnectedError
 from movie_recommender.orchestration.outbox import Letter, Outbox
 from movie_recommender.orchestration.patience import Rests, again_and_again
-from movie_recommender.settings import AlertContacts
 
 logger = logging.getLogger(__name__)
 

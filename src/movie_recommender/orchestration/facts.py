@@ -1,15 +1,18 @@
 """The facts of a run for its alerts, from Airflow's objects; and the DAG's template macros."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from airflow.sdk.configuration import conf
 
 from movie_recommender.orchestration import alerts, dates
 from movie_recommender.orchestration.alerts import Alert, ModelFacts, RunFacts
-from movie_recommender.settings import AlertContacts, alert_contacts
+from movie_recommender.orchestration.configuration import task_settings
+
+logger = logging.getLogger(__name__)
 
 
 def run_facts(dag_id: str, run_id: str, execution_date: datetime) -> RunFacts:
@@ -28,7 +31,7 @@ def failed_tasks(ti: Any) -> list[str]:
     return sorted({crumb["task_id"] for crumb in crumbs if crumb["state"] == "failed"})
 
 
-def model_facts(ti: Any, contacts: AlertContacts) -> ModelFacts:
+def model_facts(ti: Any) -> ModelFacts:
     """What the run did about the model, from its results in XCom; gaps are said, not hidden."""
     built, trained, evaluated, promoted = (
         ti.xcom_pull(task_ids=task_id) or {}
@@ -36,6 +39,8 @@ def model_facts(ti: Any, contacts: AlertContacts) -> ModelFacts:
     )
     gate = evaluated.get("gate") or {}
     version = str(trained.get("version", "unknown"))
+    page = evaluated.get("page")
+    report = {"evaluation report": page} if page else {}
     return ModelFacts(
         version=version,
         deployed=bool(promoted),
@@ -45,24 +50,22 @@ def model_facts(ti: Any, contacts: AlertContacts) -> ModelFacts:
         production=evaluated.get("production"),
         lead=(evaluated.get("differences") or {}).get("production"),
         warnings=built.get("warnings") or [],
-        links=_links(version, evaluated.get("page"), contacts),
+        links=report | _model_pages(version),
     )
 
 
-def _links(version: str, page: str | None, contacts: AlertContacts) -> dict[str, str]:
-    """Where to look on: addresses that a browser can open and that hold no password."""
-    model = quote(contacts.model_name)
-    found = {
-        "evaluation report": page,
-        "model version": f"{contacts.mlflow_tracking_uri}/#/models/{model}/versions/{version}",
-        "model room": contacts.serving_url and f"{contacts.serving_url.rstrip('/')}/models",
-    }
-    return {name: url for name, url in found.items() if url and _can_be_shown(url)}
-
-
-def _can_be_shown(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme in {"http", "https"} and "@" not in parts.netloc
+def _model_pages(version: str) -> dict[str, str]:
+    """Pages of MLflow and serving."""
+    try:
+        settings = task_settings()
+    except Exception:  # whatever is wrong with the settings, the alert must go out
+        logger.exception("the alert gets no links to the model's pages")
+        return {}
+    model = f"{settings.mlflow_tracking_uri}/#/models/{quote(settings.model_name)}"
+    pages = {"model version": f"{model}/versions/{quote(version)}"}
+    if settings.serving_url:
+        pages["model room"] = f"{settings.serving_url}/models"
+    return pages
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -81,7 +84,7 @@ def alert(about: Literal["success", "failure"], ti: Any, dag_run: Any) -> Alert:
     """The alert about the run that `ti` belongs to."""
     if about == "failure":
         return alerts.failure_alert(_of(ti, dag_run), failed_tasks(ti))
-    return alerts.success_alert(_of(ti, dag_run), model_facts(ti, alert_contacts()))
+    return alerts.success_alert(_of(ti, dag_run), model_facts(ti))
 
 
 MACROS: dict[str, Callable[..., Any]] = {"alert": alert, "event_date": dates.event_date}

@@ -20,12 +20,12 @@ from airflow.providers.slack.operators import slack_webhook
 from airflow.providers.smtp.operators import smtp
 from airflow.sdk.exceptions import AirflowSkipException
 
+from movie_recommender.contacts import AlertContacts, alert_contacts
 from movie_recommender.orchestration import facts
 from movie_recommender.orchestration.alerts import Alert
 from movie_recommender.orchestration.channels import MAIL, SLACK, chosen
 from movie_recommender.orchestration.delivery import Post
 from movie_recommender.orchestration.outbox import Letter
-from movie_recommender.settings import AlertContacts, alert_contacts
 
 logger = logging.getLogger(__name__)
 

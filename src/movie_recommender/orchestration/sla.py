@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from movie_recommender.contacts import AlertContacts, alert_contacts
 from movie_recommender.durations import in_words
 from movie_recommender.errors import NotReadyError
 from movie_recommender.orchestration import alerts, variables
@@ -21,7 +22,7 @@ from movie_recommender.orchestration.channels import chosen
 from movie_recommender.orchestration.delivery import Post
 from movie_recommender.orchestration.facts import run_facts
 from movie_recommender.orchestration.outbox import Letter
-from movie_recommender.settings import AlertContacts, Settings, alert_contacts, usable_settings
+from movie_recommender.settings import Settings, usable_settings
 from movie_recommender.sources import Layer
 
 logger = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Protocol
 
+from movie_recommender.contacts import AlertContacts, alert_contacts
 from movie_recommender.errors import NotReadyError
 from movie_recommender.orchestration import DAG_ID
 from movie_recommender.orchestration.alerts import Alert
@@ -29,7 +30,6 @@ from movie_recommender.orchestration.sla import (
     letters,
     slas,
 )
-from movie_recommender.settings import AlertContacts, alert_contacts
 
 logger = logging.getLogger(__name__)
 

@@ -80,13 +80,13 @@ def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackSink]:
     sink.close()
 
 
-def connect_slack(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    """Connection `slack_default` to a server that is given one second for an answer."""
+def connect_slack(monkeypatch: pytest.MonkeyPatch, port: int, *, timeout_s: int = 10) -> None:
+    """Connection `slack_default` to a server that is given so long for an answer."""
     connection = {
         "conn_type": "http",
         "host": f"http://127.0.0.1:{port}/services",
         "password": SLACK_TOKEN,
-        "extra": {"timeout": 1},
+        "extra": {"timeout": timeout_s},
     }
     monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps(connection))
 
@@ -111,13 +111,13 @@ def serving(sink: MailSink, port: int) -> Iterator[None]:
         controller.stop()
 
 
-def connect_mail(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    """Connection `smtp_default` to a server that is given one second for an answer."""
+def connect_mail(monkeypatch: pytest.MonkeyPatch, port: int, *, timeout_s: int = 10) -> None:
+    """Connection `smtp_default` to a server that is given so long for an answer."""
     extra = {
         "from_email": "airflow@example.com",
         "disable_ssl": True,
         "disable_tls": True,
-        "timeout": 1,
+        "timeout": timeout_s,
     }
     monkeypatch.setenv(
         "AIRFLOW_CONN_SMTP_DEFAULT",

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from movie_recommender.contacts import alert_contacts
 from movie_recommender.orchestration import DAG_ID
 from movie_recommender.orchestration.delivery import Post
 from movie_recommender.orchestration.sla import alert_about, slas
 from movie_recommender.orchestration.watcher import Watcher
-from movie_recommender.settings import alert_contacts
 
 pytestmark = pytest.mark.integration  # a real metadata database: slow
 
@@ -83,7 +83,9 @@ def row(a_run):
     found = Row(a_run)
     found.set(state="running", start_date=STARTED, try_number=1, max_tries=2)
     found.set_run(state="running", start_date=STARTED)
-    return found
+    yield found
+    found.set(state="success")
+    found.set_run(state="success")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from movie_recommender.doctor import Case, alerts, examine
 from movie_recommender.orchestration.outside import Airflow
 from movie_recommender.settings import load_settings
+from tests.unit.orchestration.letters import letter
 
 pytestmark = pytest.mark.integration  # a real metadata database: slow
 
@@ -50,6 +51,22 @@ def test_where_airflow_is_not_seen_its_connections_are_not_either():
     seen = found(Airflow(missing="no Airflow is set up here"))
     assert {finding.status for finding in seen.values()} == {"warn"}
     assert "no Airflow is set up here" in seen["slack"].seen
+
+
+def test_the_outbox_says_what_waits_and_whether_it_can_be_written(monkeypatch, outbox, tmp_path):
+    def seen():
+        [finding] = alerts.check_outbox(None)
+        return finding
+
+    assert seen().status == "ok"
+    outbox.put(letter("a"))
+    outbox.put(letter("b"))
+    assert seen().status == "warn"
+    assert "2 alerts wait, the oldest since 2025-06-01 12:00" in seen().seen
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ALERT_OUTBOX", str(tmp_path / "file" / "outbox"))
+    assert "can't be written" in seen().seen
+    assert "ALERT_OUTBOX" in seen().remedy
 
 
 def test_a_test_alert_arrives_by_each_channel_that_answers(airflow_db, slack, mail):

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from movie_recommender.contacts import alert_contacts
 from movie_recommender.orchestration import channels
 from movie_recommender.orchestration.alerts import Alert
 from movie_recommender.orchestration.channels import CHANNELS, RefusedError
 from movie_recommender.orchestration.connections import NotConnectedError
 from movie_recommender.orchestration.outbox import Letter
-from movie_recommender.settings import alert_contacts
 from tests.unit.orchestration.conftest import SLACK_TOKEN, connect_mail, connect_slack
 
 ALERT = Alert(text="late", subject="subject", html="<p>late</p>")
@@ -79,14 +79,16 @@ def test_what_the_mail_server_answers_says_whether_to_try_again(mail, refuses, r
     assert mail.asked == 1
 
 
-def test_a_slow_slack_is_given_its_connections_time(slack):
-    slack.delay_s = 1.3
+def test_a_slow_slack_is_given_its_connections_time(slack, monkeypatch):
+    connect_slack(monkeypatch, slack.port, timeout_s=1)
+    slack.delay_s = 1.5
     assert refusal("slack").temporary
     assert slack.messages == []
 
 
-def test_a_slow_mail_server_is_given_its_connections_time(mail):
-    mail.delay_s = 1.3
+def test_a_slow_mail_server_is_given_its_connections_time(mail, free_port, monkeypatch):
+    connect_mail(monkeypatch, free_port, timeout_s=1)
+    mail.delay_s = 1.5
     assert refusal("mail").temporary
     assert mail.mails == []
 
@@ -144,5 +146,5 @@ def test_the_chosen_channels_keep_their_order_and_a_wrong_name_is_logged(monkeyp
 
 def test_a_server_that_hangs_up_is_a_temporary_refusal(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        connect_mail(monkeypatch, listening.getsockname()[1])
+        connect_mail(monkeypatch, listening.getsockname()[1], timeout_s=1)
         assert refusal("mail").temporary  # it never says hello

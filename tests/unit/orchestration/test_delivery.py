@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from movie_recommender.contacts import alert_contacts
 from movie_recommender.orchestration.delivery import Post, UndeliveredError
-from movie_recommender.settings import alert_contacts
 from tests.unit.orchestration.conftest import SLACK_TOKEN, connect_mail, connect_slack, serving
 from tests.unit.orchestration.letters import letter
 from tests.unit.orchestration.sinks import MailSink, SlackSink
@@ -198,7 +198,7 @@ KILLED_AFTER_THE_ANSWER = textwrap.dedent(
     import os, signal
     from movie_recommender.orchestration.delivery import Post
     from movie_recommender.orchestration.outbox import Outbox
-    from movie_recommender.settings import alert_contacts
+    from movie_recommender.contacts import alert_contacts
     from tests.unit.orchestration.letters import letter
 
     Outbox.sent = lambda self, letter: os.kill(os.getpid(), signal.SIGKILL)

@@ -7,12 +7,13 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
+from movie_recommender.contacts import alert_contacts
+from movie_recommender.orchestration import facts
 from movie_recommender.orchestration.operators import (
     EmailOperator,
     SlackWebhookOperator,
     alert_failure_by,
 )
-from movie_recommender.settings import alert_contacts
 
 START = datetime(2025, 6, 1, 2, tzinfo=UTC)
 FAILED = ("extract_events", "train_model")
@@ -50,6 +51,31 @@ def test_the_mail_is_the_one_of_the_task(mail):
         task_id="t", about="failure", to="team@example.com", subject="s", html_content="h"
     ).execute(context())
     assert mail.texts[0].startswith("Subject: s\nh")
+
+
+def succeeded():
+    found = context()
+    results = {"train_model": {"version": 7}, "evaluate_model": {"page": "http://mlflow/#/x"}}
+    found["ti"].xcom_pull = lambda *, task_ids: results.get(task_ids)
+    return found
+
+
+def test_the_links_follow_the_settings_from_wherever_they_come(monkeypatch):
+    """MLflow by an Airflow Connection: its address, and nothing of its login."""
+    connection = {"conn_type": "http", "host": "mlflow.test", "port": 5001}
+    login = {"login": "user", "password": "a-password"}
+    monkeypatch.setenv("AIRFLOW_CONN_MLFLOW_DEFAULT", json.dumps(connection | login))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    text = facts.alert("success", **succeeded()).text
+    page = "http://mlflow.test:5001/#/models/movie-recommender/versions/7"
+    assert text.endswith(f"Links: <http://mlflow/#/x|evaluation report>, <{page}|model version>")
+    assert "a-password" not in text
+
+
+def test_a_wrong_setting_costs_links_and_no_alert(monkeypatch):
+    monkeypatch.setenv("GATE_MIN_AUC", "wrong")
+    text = facts.alert("success", **succeeded()).text
+    assert text.endswith("Links: <http://mlflow/#/x|evaluation report>")
 
 
 def test_a_retry_sends_nothing_twice_and_a_cleared_run_is_news(slack):

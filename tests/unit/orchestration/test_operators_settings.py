@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from movie_recommender.contacts import alert_contacts
 from movie_recommender.orchestration import outside
 from movie_recommender.orchestration.variables import PREFIX
-from movie_recommender.settings import Settings, alert_contacts, load_settings
+from movie_recommender.settings import Settings, load_settings
 from tests.unit.orchestration.rooms import Rooms
 from tests.unit.orchestration.sinks import SlackSink
 

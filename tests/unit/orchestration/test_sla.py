@@ -3,10 +3,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from movie_recommender.contacts import alert_contacts
 from movie_recommender.orchestration import sla, variables
 from movie_recommender.orchestration.delivery import Post
 from movie_recommender.orchestration.sla import BegunTask
-from movie_recommender.settings import alert_contacts
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 

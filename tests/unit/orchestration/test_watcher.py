@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from movie_recommender.contacts import alert_contacts
 from movie_recommender.errors import NotReadyError
 from movie_recommender.orchestration import watcher
 from movie_recommender.orchestration.delivery import Post
@@ -15,7 +16,6 @@ from movie_recommender.orchestration.plugin import TriggererListener, is_trigger
 from movie_recommender.orchestration.sla import BegunTask, OpenRun
 from movie_recommender.orchestration.variables import PREFIX
 from movie_recommender.orchestration.watcher import Watcher
-from movie_recommender.settings import alert_contacts
 from tests.unit.orchestration.letters import letter
 
 START = datetime(2025, 6, 1, 2, tzinfo=UTC)
