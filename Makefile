@@ -57,6 +57,7 @@ bench: $(STAMP) ## Run benchmarks/NAME.py, or all of them without NAME
 lock: ## Compile requirements.in into requirements.txt (needs uv)
 	uv pip compile --python-version 3.11 --generate-hashes --extra dev --no-emit-index-url \
 		--no-header pyproject.toml -o requirements.txt
+	deploy/requirements/lock
 
 install: $(STAMP) ## Install everything into .venv (run, test and lint do it themselves)
 

@@ -8,39 +8,34 @@ and without, as the peer sends none.
     make bench NAME=serving
 """
 
-import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import httpx
 import psutil
 from claims import Claim, note
+from serving_parts.servers import (
+    CONNECTIONS,
+    JARS,
+    QUIET,
+    SHOWN,
+    WORKERS,
+    Figures,
+    load,
+    ours,
+    ready,
+    theirs,
+)
 from serving_parts.world import DIM, N_MOVIES, N_SEEN, N_USERS, make_bundle, make_dataset
 
-from movie_recommender import kafka
-from movie_recommender.events import INTERACTIONS, PARTITIONS
-from movie_recommender.local import ports, process
 from movie_recommender.local.single_broker import SingleBroker
 from movie_recommender.ranking.contacts import Contacts
 from movie_recommender.serving.cache import CacheFolder, ModelState, StoreState
-from movie_recommender.settings import load_settings
 
-HERE = Path(__file__).parent
-JARS = HERE.parent / "var" / "cache" / "kafka"
-CONNECTIONS, WORKERS, SECONDS, ROUNDS = 8, 2, 6.0, 3
-SWAPS = 5
-SHOWN, QUIET = "k=10", "k=10&impressions=false"
+ROUNDS, SWAPS = 3, 5
 MODEL = "movie-recommender"
-
-Figures = dict[str, float]
 
 
 def main() -> None:
@@ -51,11 +46,15 @@ def main() -> None:
         fill(folder)
         with (
             SingleBroker(JARS, Path(tmp, "kafka")) as broker,
-            ours(Path(tmp), broker.servers) as our_port,
+            ours(Path(tmp), broker.servers, MODEL) as our_port,
             theirs(folder.bundles / "1-a", Path(tmp)) as their_port,
         ):
             rounds = [
-                (load(our_port, QUIET), load(our_port, SHOWN), load(their_port, SHOWN))
+                (
+                    load(our_port, QUIET, N_USERS),
+                    load(our_port, SHOWN, N_USERS),
+                    load(their_port, SHOWN, N_USERS),
+                )
                 for _ in range(ROUNDS)
             ]
             memory, swap = resident_mb(our_port), slowest_swap_s(folder, our_port)
@@ -107,77 +106,6 @@ def fill(folder: CacheFolder) -> None:
     folder.say(ModelState(1, "bundles/1-a"))
 
 
-@contextmanager
-def ours(tmp: Path, servers: str) -> Iterator[int]:
-    """The server, without an MLflow: it serves what its folder has."""
-    settings = load_settings(kafka_bootstrap_servers=servers)
-    kafka.ensure_topics(settings, {INTERACTIONS.topic: PARTITIONS})
-    port = ports.choose(0)
-    environment = {
-        "KAFKA_BOOTSTRAP_SERVERS": servers,
-        "MLFLOW_TRACKING_URI": f"http://{ports.LOOPBACK}:9",
-        "FEATURE_STORE_PATH": str(tmp / "none.duckdb"),
-        "MODEL_NAME": MODEL,
-        "SERVING_PORT": str(port),
-        "SERVING_WORKERS": str(WORKERS),
-        "SERVING_CACHE_DIR": str(tmp / "cache"),
-        # The keeper would only say that MLflow is gone; versions are swapped by hand here.
-        "SERVING_RELOAD_S": "3600",
-    }
-    command = [sys.executable, "-m", "movie_recommender.cli", "serve"]
-    with running(command, environment, tmp / "ours", port, "/ready"):
-        yield port
-
-
-@contextmanager
-def theirs(bundle: Path, tmp: Path) -> Iterator[int]:
-    """The peer, on the same bundle."""
-    port = ports.choose(0)
-    options = ["--port", str(port), "--workers", str(WORKERS), "--log-level", "warning"]
-    command = [sys.executable, "-m", "uvicorn", "serving_parts.peer:app", *options]
-    environment = {"PEER_BUNDLE": str(bundle), "PYTHONPATH": python_path()}
-    with running(command, environment, tmp / "theirs", port, "/recommendations/1"):
-        yield port
-
-
-@contextmanager
-def running(
-    command: list[str], environment: dict[str, str], directory: Path, port: int, path: str
-) -> Iterator[None]:
-    """The server of `command`, once it answers `path`."""
-    directory.mkdir()
-    pidfile, log = directory / "pid", directory / "log"
-    env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    child = process.start(command, pidfile=pidfile, log=log, env=env, cwd=HERE)
-
-    def answers() -> bool:
-        try:
-            return httpx.get(f"http://{ports.LOOPBACK}:{port}{path}", timeout=5).is_success
-        except httpx.HTTPError:
-            return False
-
-    try:
-        process.wait_until(answers, child, name=command[2], log=log, timeout_s=60)
-        yield
-    finally:
-        process.end(pidfile)
-
-
-def load(port: int, query: str) -> Figures:
-    """What the server at `port` answers for a while."""
-    numbers = [str(port), str(CONNECTIONS), str(SECONDS), str(N_USERS), query]
-    command = [sys.executable, "-m", "serving_parts.load", *numbers]
-    run = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=True)
-    found: Figures = json.loads(run.stdout)
-    note(f"  {port} {query}: {run.stdout.strip()}")
-    return found
-
-
-def ready(port: int) -> dict[str, Any]:
-    """What `/ready` shows."""
-    return dict(httpx.get(f"http://{ports.LOOPBACK}:{port}/ready").json())
-
-
 def resident_mb(port: int) -> float:
     """Of the largest worker."""
     pids = [worker["pid"] for worker in ready(port)["workers"]]
@@ -195,11 +123,6 @@ def slowest_swap_s(folder: CacheFolder, port: int) -> float:
             time.sleep(0.01)
         slowest = max(slowest, time.perf_counter() - began)
     return slowest
-
-
-def python_path() -> str:
-    """Of this process, for the peer."""
-    return os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 if __name__ == "__main__":

@@ -3,24 +3,23 @@
     generate_synthetic_data  →  Kafka
     extract_events           →  data lake (Delta)
     compute_features         →  feature store (DuckDB)
-    train_model              →  MLflow           Sundays, forced, or when there is no model
+    train_model              →  MLflow           on TRAINING_DAY, forced, or without a model
     evaluate_model           →  metrics, gate
     deploy_model_check       →  deploy_model  or  skip_deploy
 
 A run learns from events before midnight UTC at the start of its date and can be repeated: the
 same date gives the same data. **Train now:** trigger with `{"force_train": true}`. **Take a model
 back:** `movie-recommender rollback`. **Alerts** go to Slack (connection `slack_default`) and, on
-failure, to `ALERT_EMAIL` (connection `smtp_default`); a task or run over its SLA is alerted while
-it is still late. Trigger by hand or un-pause; the first un-pause starts the last due run at once.
+failure, to `ALERT_EMAIL` (connection `smtp_default`); one that nobody takes waits in
+`ALERT_OUTBOX`. A task or run over its SLA is alerted while it is still late. **Thresholds, SLAs,
+switches:** Variables `movie_recommender.GATE_MIN_AUC` and the like (Admin, Variables). Trigger by
+hand or un-pause; the first un-pause starts the last due run at once.
 """
 
 import shlex
 import sys
 from datetime import UTC, datetime, timedelta
 
-from airflow.providers.slack.operators.slack_webhook import SlackWebhookOperator
-from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-from airflow.providers.smtp.operators.smtp import EmailOperator
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
@@ -36,13 +35,22 @@ from airflow.sdk import (
     TriggerRule,
 )
 
-from movie_recommender.orchestration import delivery, tasks
+from movie_recommender.orchestration import pods, tasks
+from movie_recommender.orchestration.configuration import prepare_subprocess
 from movie_recommender.orchestration.facts import MACROS
-from movie_recommender.orchestration.sla import RUN_SLA, run_sla_missed
-from movie_recommender.orchestration.task_docs import DOCS
+from movie_recommender.orchestration.operators import (
+    EmailOperator,
+    SlackWebhookOperator,
+    alert_failure_by,
+    further_channels,
+)
+from movie_recommender.orchestration.sla import run_sla_missed, slas
+from movie_recommender.orchestration.task_docs import docs
 from movie_recommender.settings import alert_contacts
 
 CONTACTS = alert_contacts()
+SLAS = slas()
+DOCS = docs(SLAS.tasks)
 
 LAKE = Asset("movie_recommender.lake")
 FEATURE_STORE = Asset("movie_recommender.feature_store")
@@ -54,13 +62,6 @@ DEFAULT_ARGS = {
     "retry_delay": timedelta(minutes=5),
     "execution_timeout": timedelta(hours=8),
 }
-
-slack_unreachable = SmtpNotifier(
-    to=CONTACTS.alert_email,
-    smtp_conn_id=CONTACTS.smtp_conn_id,
-    subject="[{{ dag.dag_id }}] Slack could not be reached by {{ ti.task_id }}",
-    html_content="<p>The message that Slack refused:</p><pre>{{ task.message | e }}</pre>",
-)
 
 with DAG(
     dag_id="movie_recommender_pipeline",
@@ -75,7 +76,7 @@ with DAG(
     deadline=DeadlineAlert(
         name="run SLA",
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=RUN_SLA,
+        interval=SLAS.run,
         callback=AsyncCallback(run_sla_missed),
     ),
     user_defined_macros=MACROS,
@@ -86,6 +87,7 @@ with DAG(
         bash_command=f"{shlex.quote(sys.executable)} -m movie_recommender.simulation daily "
         "--date {{ event_date(dag_run) }}",
         append_env=True,
+        pre_execute=prepare_subprocess,
         skip_on_exit_code=None,
         doc_md=DOCS["generate_synthetic_data"],
     )
@@ -98,17 +100,20 @@ with DAG(
     compute_features = PythonOperator(
         task_id="compute_features",
         python_callable=tasks.compute_features,
+        inlets=[LAKE],
         outlets=[FEATURE_STORE],
         doc_md=DOCS["compute_features"],
     )
     train_model = PythonOperator(
         task_id="train_model",
         python_callable=tasks.train_model,
+        inlets=[FEATURE_STORE],
         doc_md=DOCS["train_model"],
     )
     evaluate_model = PythonOperator(
         task_id="evaluate_model",
         python_callable=tasks.evaluate_model,
+        inlets=[FEATURE_STORE],
         doc_md=DOCS["evaluate_model"],
     )
     deploy_model_check = BranchPythonOperator(
@@ -128,32 +133,41 @@ with DAG(
     )
     alert_success = SlackWebhookOperator(
         task_id="alert_success",
+        about="success",
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         slack_webhook_conn_id=CONTACTS.slack_conn_id,
-        message="{{ success_text(ti, dag_run) }}",
-        pre_execute=delivery.prepare_slack,
-        on_failure_callback=slack_unreachable,
+        message="{{ alert('success', ti, dag_run).text }}",
         doc_md=DOCS["alert_success"],
     )
     alert_failure = SlackWebhookOperator(
         task_id="alert_failure",
+        about="failure",
         trigger_rule=TriggerRule.ONE_FAILED,
         slack_webhook_conn_id=CONTACTS.slack_conn_id,
-        message="{{ failure_text(ti, dag_run) }}",
-        pre_execute=delivery.prepare_slack,
-        on_failure_callback=slack_unreachable,
+        message="{{ alert('failure', ti, dag_run).text }}",
         doc_md=DOCS["alert_failure"],
     )
     alert_failure_email = EmailOperator(
         task_id="alert_failure_email",
+        about="failure",
         trigger_rule=TriggerRule.ONE_FAILED,
         conn_id=CONTACTS.smtp_conn_id,
         to=CONTACTS.alert_email,
-        subject="{{ failure_subject(ti, dag_run) }}",
-        html_content="{{ failure_mail(ti, dag_run) }}",
-        pre_execute=delivery.prepare_mail,
+        subject="{{ alert('failure', ti, dag_run).subject }}",
+        html_content="{{ alert('failure', ti, dag_run).html }}",
         doc_md=DOCS["alert_failure_email"],
     )
+    # One more for each channel that ALERT_CHANNELS names besides; none by default.
+    alerts_failure_by_others = [
+        PythonOperator(
+            task_id=f"alert_failure_{channel}",
+            trigger_rule=TriggerRule.ONE_FAILED,
+            python_callable=alert_failure_by,
+            op_kwargs={"channel": channel},
+            doc_md=DOCS["alert_failure_by_others"],
+        )
+        for channel in further_channels(CONTACTS)
+    ]
 
     generate_synthetic_data >> extract_events >> compute_features >> train_model >> evaluate_model
     evaluate_model >> deploy_model_check
@@ -161,20 +175,15 @@ with DAG(
     deploy_model_check >> Label("gate not passed") >> skip_deploy
     [deploy_model, skip_deploy] >> alert_success
 
-    # All eight are upstream: each may fail, and a branch skips every direct downstream that it
-    # doesn't reach. Success is a leaf of its own, so that a failed run ends as failed.
-    work = [
-        generate_synthetic_data,
-        extract_events,
-        compute_features,
-        train_model,
-        evaluate_model,
-        deploy_model_check,
-        deploy_model,
-        skip_deploy,
-    ]
-    work >> alert_failure
-    work >> alert_failure_email
+    # All that isn't an alert is upstream: each may fail, and a branch skips every direct downstream
+    # that it doesn't reach. Success is a leaf of its own, so that a failed run ends as failed.
+    of_failure = [alert_failure, alert_failure_email, *alerts_failure_by_others]
+    work = [task for task in dag.tasks if task not in {alert_success, *of_failure}]
+    for alert in of_failure:
+        work >> alert
+
+    for task in work:
+        task.executor_config = pods.executor_config(task.task_id)
 
     # Whom to ask, for the API and for people. Set after the tasks, which must not inherit it: on
     # a task `email` is deprecated, and would send a second mail beside alert_failure_email.

@@ -42,6 +42,11 @@ def make_bundle(directory: Path, dataset: Dataset, *, seed: int) -> None:
     with torch.no_grad():
         fitted.model.mlp_out.normal_(0.0, 0.3, generator=torch.Generator().manual_seed(seed))
     write_bundle(directory, fitted)
+    manifest(directory)
+
+
+def manifest(directory: Path) -> None:
+    """The manifest of a bundle that no store and no lake is behind."""
     write_manifest(
         directory,
         model_name="movie-recommender",

@@ -1,6 +1,7 @@
 """Shared Kafka plumbing: client configuration, topics, and a broker check with a clear error."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -11,6 +12,14 @@ from movie_recommender.errors import ConfigurationError, NotReadyError
 from movie_recommender.settings import Settings
 
 _GRACE_S = 5.0  # librdkafka ends a request by itself; this is for when it doesn't
+_LOOK_S = 1.0
+"""How long a wrong password goes unnoticed: librdkafka tries it again until the time is over."""
+
+
+_REMEDIES = {
+    KafkaError._AUTHENTICATION: "Correct KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD",
+    KafkaError._SSL: "Correct KAFKA_SSL_CA_LOCATION or KAFKA_SECURITY_PROTOCOL",
+}
 
 
 def client_config(settings: Settings, **extra: Any) -> dict[str, Any]:
@@ -54,17 +63,22 @@ def partitions(settings: Settings) -> Mapping[str, int]:
     """Number of partitions of every topic on the broker, by the broker's topic name.
 
     Raises:
-        NotReadyError: no broker answers within `KAFKA_TIMEOUT_S`.
+        NotReadyError: no broker answers within `KAFKA_TIMEOUT_S`, or it refuses the user at once.
         ConfigurationError: the client refuses the security settings.
     """
-    reasons: list[str] = []
+    reasons: list[KafkaError] = []
     admin = _admin(settings, reasons)
-    try:
-        metadata = admin.list_topics(timeout=settings.kafka_timeout_s)
-    except KafkaException as error:
-        admin.poll(0)  # hands over what librdkafka has noticed
-        raise _no_answer(settings, [*reasons, error.args[0].str()]) from error
-    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+    deadline = time.monotonic() + settings.kafka_timeout_s
+    while True:
+        try:
+            left = max(0.1, deadline - time.monotonic())
+            metadata = admin.list_topics(timeout=min(_LOOK_S, left))
+        except KafkaException as error:
+            admin.poll(0)  # hands over what librdkafka has noticed
+            if time.monotonic() > deadline or any(map(_is_refusal, reasons)):
+                raise _no_answer(settings, [*reasons, error.args[0]]) from error
+        else:
+            return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
 def topic_id(settings: Settings, name: str) -> str:
@@ -78,7 +92,19 @@ def topic_id(settings: Settings, name: str) -> str:
         NotReadyError: no broker answers in time, or the topic is gone or hidden.
         ConfigurationError: the client refuses the security settings.
     """
-    reasons: list[str] = []
+    found = find_topic_id(settings, name)
+    if found is None:
+        raise _unreadable(settings, name, "it was deleted")
+    return found
+
+
+def find_topic_id(settings: Settings, name: str) -> str | None:
+    """As `topic_id`; None where there is no such topic.
+
+    A broker with access control leaves out of its list what a user may not see. Asked for by its
+    name, a topic that isn't there is told from one that is hidden.
+    """
+    reasons: list[KafkaError] = []
     admin = _admin(settings, reasons)
     asked = admin.describe_topics(
         TopicCollection([name]), request_timeout=settings.kafka_timeout_s
@@ -86,24 +112,32 @@ def topic_id(settings: Settings, name: str) -> str:
     try:
         return str(asked.result(timeout=settings.kafka_timeout_s + _GRACE_S).topic_id)
     except TimeoutError as error:
-        raise _no_answer(settings, [*reasons, "no answer"]) from error
+        raise _no_answer(settings, reasons) from error
     except KafkaException as error:
-        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            message = (
-                f"Can't read Kafka topic {name!r} at "
-                f"KAFKA_BOOTSTRAP_SERVERS={settings.kafka_bootstrap_servers}: it was deleted, or "
-                "this user may not see it. Create it or grant access, then run again."
-            )
-            raise NotReadyError(message) from error
-        raise _no_answer(settings, [*reasons, error.args[0].str()]) from error
+        code = error.args[0].code()
+        if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return None
+        if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise _unreadable(settings, name, "this user may not see it") from error
+        raise _no_answer(settings, [*reasons, error.args[0]]) from error
 
 
-def _admin(settings: Settings, reasons: list[str]) -> AdminClient:
+def _unreadable(settings: Settings, name: str, reason: str) -> NotReadyError:
+    user = settings.kafka_sasl_username
+    return NotReadyError(
+        f"Can't read Kafka topic {name!r} at "
+        f"KAFKA_BOOTSTRAP_SERVERS={settings.kafka_bootstrap_servers}"
+        f"{f' as KAFKA_SASL_USERNAME={user}' if user else ''}: {reason}. "
+        "Create it or grant access (docs/security.md), then run again."
+    )
+
+
+def _admin(settings: Settings, reasons: list[KafkaError]) -> AdminClient:
     """A client that adds to `reasons` why it can't reach a broker."""
 
     def note(error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # says only that, not why
-            reasons.append(error.str())
+            reasons.append(error)
 
     config: dict[str, Any] = {**client_config(settings), "error_cb": note}
     try:
@@ -117,12 +151,26 @@ def _admin(settings: Settings, reasons: list[str]) -> AdminClient:
         raise ConfigurationError(message) from error
 
 
-def _no_answer(settings: Settings, reasons: list[str]) -> NotReadyError:
-    # The first reason is the cause, the others are its echoes.
+def _is_refusal(error: KafkaError) -> bool:
+    return error.code() in _REMEDIES
+
+
+def _no_answer(settings: Settings, reasons: Sequence[KafkaError]) -> NotReadyError:
+    # A refusal is the cause, else the first reason; the others are its echoes.
+    cause = next(filter(_is_refusal, reasons), next(iter(reasons), None))
+    broker = f"KAFKA_BOOTSTRAP_SERVERS={settings.kafka_bootstrap_servers}"
+    why = (
+        f"({'no answer' if cause is None else cause.str()}; "
+        f"KAFKA_SECURITY_PROTOCOL={settings.kafka_security_protocol})"
+    )
+    if cause is not None and _is_refusal(cause):
+        remedy = _REMEDIES[cause.code()]
+        return NotReadyError(
+            f"The Kafka broker at {broker} and this client don't trust each other {why}. "
+            f"{remedy}, then run again."
+        )
     return NotReadyError(
-        f"No Kafka broker answers at KAFKA_BOOTSTRAP_SERVERS={settings.kafka_bootstrap_servers} "
-        f"within {settings.kafka_timeout_s:g} s ({reasons[0]}; "
-        f"KAFKA_SECURITY_PROTOCOL={settings.kafka_security_protocol}). "
+        f"No Kafka broker answers at {broker} within {settings.kafka_timeout_s:g} s {why}. "
         "Start the broker or correct the variable, then run again."
     )
 
@@ -148,20 +196,20 @@ def ensure_topics(settings: Settings, topics: Mapping[str, int], **config: str) 
     ]
     if not missing:
         return
-    reasons: list[str] = []
+    reasons: list[KafkaError] = []
     admin = _admin(settings, reasons)
     requests = admin.create_topics(missing, request_timeout=settings.kafka_timeout_s)
     for name, future in requests.items():
         try:
             future.result(timeout=settings.kafka_timeout_s + _GRACE_S)
         except TimeoutError as error:
-            raise _no_answer(settings, [*reasons, "no answer"]) from error
+            raise _no_answer(settings, reasons) from error
         except KafkaException as error:
             code, reason = error.args[0].code(), error.args[0].str()
             if code == KafkaError.TOPIC_ALREADY_EXISTS:
                 continue
             if code == KafkaError._TIMED_OUT:
-                raise _no_answer(settings, [*reasons, reason]) from error
+                raise _no_answer(settings, [*reasons, error.args[0]]) from error
             message = (
                 f"The broker at {settings.kafka_bootstrap_servers} refuses to create topic "
                 f"{name!r}: {reason}. Create it by hand or grant the right, then run again."

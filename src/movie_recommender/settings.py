@@ -1,145 +1,75 @@
-"""Every environment variable, one typed place.
+"""Every setting, one typed place.
 
 `load_settings()` is called once at a door and the result is passed down; no room reads the
-environment. A wrong value stops the program with the variable's name, its value and the allowed
-form.
+environment. The environment goes first; then what a door has found elsewhere, such as Airflow's
+Variables and Connections; then the default. A wrong value stops the program with its name, the
+value and the allowed form.
 """
 
-import json
-import math
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import AwareDatetime, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from movie_recommender import pod_resources
+from movie_recommender.durations import in_words
 from movie_recommender.errors import ConfigurationError
-
-_HOST = r"(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)"
-_BROKER = re.compile(rf"{_HOST}:(\d{{1,5}})")
-_URL = re.compile(rf"https?://{_HOST}(?::(\d{{1,5}}))?(?:/\S*)?")
-_BUCKET = re.compile(r"(?:s3|s3a|gs)://[A-Za-z0-9._-]+(?:/.*)?")
-_CREDENTIALS = re.compile(r"(?<=//)\S*@|[^\s,/@'\"]+:(?!//)\S*@")
-
-
-def _has_port(match: re.Match[str] | None) -> bool:
-    """Whether it matched, and the port, where there is one, exists."""
-    return match is not None and (match[1] is None or 0 < int(match[1]) < 65536)
-
-
-def _brokers(value: str) -> str:
-    brokers = [part.strip() for part in value.split(",")]
-    for broker in brokers:
-        if not _has_port(_BROKER.fullmatch(broker)):
-            message = f"{broker!r} isn't HOST:PORT (several: HOST:PORT,HOST:PORT)"
-            raise ValueError(message)
-    return ",".join(brokers)
-
-
-def _lake_path(value: str) -> str:
-    local = value.startswith("file:///") or (value and not urlsplit(value).scheme)
-    if not local and not _BUCKET.fullmatch(value):
-        # No user:password@ either: an address is shown, in logs and by `describe`.
-        message = "expected a directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX"
-        raise ValueError(message)
-    return value
-
-
-def _on_a_disk(value: object) -> object:
-    # Path would turn s3://bucket/file into the directory `s3:`, and nobody would notice.
-    if "://" in str(value):
-        message = "expected a path on a disk that every task can reach"
-        raise ValueError(message)
-    return value
-
-
-def _http_url(value: str) -> str:
-    if not _has_port(_URL.fullmatch(value)):
-        message = (
-            "expected http://HOST:PORT or https://HOST:PORT; MLflow's user and password go into "
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-        )
-        raise ValueError(message)
-    return value.rstrip("/")
-
-
-def _optional_http_url(value: str) -> str:
-    return _http_url(value) if value else value
-
-
-def _topic_prefix(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]{0,100}", value):
-        message = "expected at most 100 letters, digits, '.', '_' and '-'"
-        raise ValueError(message)
-    return value
-
-
-def _numbers(value: str) -> str:
-    try:
-        found = json.loads(value)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or not all(_is_finite(each) for each in found.values()):
-        message = 'expected a JSON object of finite numbers, as in {"dropout": 0.3, "dim": 64}'
-        raise ValueError(message)
-    return json.dumps(found)
-
-
-def _is_finite(value: object) -> bool:
-    # Not isinstance: true is an int. And Python's JSON knows NaN and Infinity.
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
-
-
-def _origins(value: str) -> str:
-    origins = [part.strip() for part in value.split(",")] if value else []
-    for origin in origins:
-        if origin != "*" and not (_has_port(_URL.fullmatch(origin)) and origin.count("/") == 2):
-            message = f"{origin!r} isn't https://HOST or https://HOST:PORT, nor *"
-            raise ValueError(message)
-    return ",".join(origins)
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-DiskPath = Annotated[Path, BeforeValidator(_on_a_disk)]
-Secret32 = Annotated[SecretStr, Field(min_length=32)]
-"""As long as the hash that is made with it (RFC 7518, 3.2)."""
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
+from movie_recommender.forms import (
+    Brokers,
+    DiskPath,
+    HttpUrl,
+    LakePath,
+    Numbers,
+    OptionalHttpUrl,
+    Origins,
+    Secret32,
+    Share,
+    Sla,
+    TaskResources,
+    TopicPrefix,
+    TrainingDay,
+)
+from movie_recommender.pod_resources import PodResources
+from movie_recommender.sources import Layer, Source, chosen, explain
 
 
 class Settings(BaseSettings):
     """The settings of one process; each field is the environment variable of the same name."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, use_attribute_docstrings=True
+    )
 
-    kafka_bootstrap_servers: Annotated[str, AfterValidator(_brokers)] = "localhost:9092"
+    _sources: Mapping[str, Source] = PrivateAttr(default_factory=dict)
+
+    kafka_bootstrap_servers: Brokers = "localhost:9092"
     """Kafka brokers, HOST:PORT separated by commas."""
-    kafka_topic_prefix: Annotated[str, AfterValidator(_topic_prefix)] = ""
+    kafka_topic_prefix: TopicPrefix = ""
     """Put before each topic's name, so that several deployments can share a broker."""
     kafka_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """Longest wait for the broker to answer, in seconds."""
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How the broker is spoken to."""
     kafka_sasl_mechanism: (
         Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None
     ) = None
+    """How this client logs in to the broker."""
     kafka_sasl_username: str | None = None
+    """The user that it logs in as."""
     kafka_sasl_password: SecretStr | None = None
     kafka_ssl_ca_location: Path | None = None
+    """File of the authorities that sign the broker's certificate."""
     kafka_ssl_certificate_location: Path | None = None
+    """File of this client's certificate."""
     kafka_ssl_key_location: Path | None = None
+    """File of this client's private key."""
     kafka_ssl_key_password: SecretStr | None = None
 
-    data_lake_path: Annotated[str, AfterValidator(_lake_path)] = "/data/events"
+    data_lake_path: LakePath = "/data/events"
     """Root of the Delta tables: a directory, s3://… or gs://…."""
     lake_retention_days: Annotated[int, Field(ge=7, le=3650)] = 30
     """How long files of old table versions are kept, for readers and for time travel."""
@@ -160,15 +90,17 @@ class Settings(BaseSettings):
     """Name of the registered model and of the experiment."""
 
     mlflow_tracking_username: str | None = None
+    """For an MLflow server that asks who one is."""
     mlflow_tracking_password: SecretStr | None = None
 
-    serving_url: Annotated[str, AfterValidator(_optional_http_url)] = ""
+    serving_url: OptionalHttpUrl = ""
     """Where serving answers; promotion waits for it. Empty: promote only."""
     serving_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """How long promotion waits until serving answers with the new version, in seconds."""
     serving_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """The address that serving listens on; 0.0.0.0: every one."""
     serving_port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    """The port that it listens on."""
     serving_workers: Annotated[int, Field(ge=1, le=256)] = 2
     """Processes that answer; one for each core."""
     serving_cache_dir: DiskPath = Path("/data/serving")
@@ -178,8 +110,11 @@ class Settings(BaseSettings):
     serving_queue: Annotated[int, Field(ge=1, le=100_000)] = 128
     """Requests that wait in a worker at most; above it 503 with Retry-After."""
     serving_max_body_bytes: Annotated[int, Field(ge=1024, le=100_000_000)] = 65_536
+    """A larger request is refused."""
     serving_feedback_timeout_s: Annotated[float, Field(ge=1, le=300)] = 5.0
     """How long feedback waits for Kafka's confirmation, in seconds; then 503 with Retry-After."""
+    serving_shadow_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Share of the lists that the version with the alias `shadow` ranks, too; 0: none."""
     serving_client_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """How long a client may take to send a request's head, and again its body, in seconds."""
     serving_admin_key: SecretStr | None = None
@@ -193,7 +128,9 @@ class Settings(BaseSettings):
     serving_jwt_jwks_file: DiskPath | None = None
     """Tokens that a key of this JSON web key set has signed (RS256, ES256) are keys, too."""
     serving_jwt_issuer: str | None = None
+    """Who has issued a token that counts."""
     serving_jwt_audience: str | None = None
+    """For whom it must be meant."""
     serving_jwt_scope_claim: Annotated[str, Field(min_length=1)] = "scope"
     """The claim that names a token's scopes: apart by spaces, or in a list."""
     serving_session_secret: Secret32 | None = None
@@ -202,7 +139,7 @@ class Settings(BaseSettings):
     """Whether /metrics needs a key with the scope read, where reading needs one."""
     serving_client_key: SecretStr | None = None
     """The key, with the scope read, by which promotion asks SERVING_URL."""
-    serving_cors_origins: Annotated[str, AfterValidator(_origins)] = ""
+    serving_cors_origins: Origins = ""
     """Other sites whose scripts may use the API, https://HOST[:PORT] by commas, or *; empty: none.
     """
     serving_rate_limit: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
@@ -220,8 +157,11 @@ class Settings(BaseSettings):
     movielens_path: DiskPath | None = None
     """The MovieLens folder that DATA_SOURCE=movielens replays."""
     simulation_seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
+    """Same seed and date: same events."""
     simulation_users: Annotated[int, Field(ge=1, le=100_000_000)] = 6_000
+    """Users of the simulated world."""
     simulation_movies: Annotated[int, Field(ge=20, le=10_000_000)] = 4_000
+    """Movies of the simulated world."""
     simulation_dirt: str = "default"
     """What goes wrong on the way to Kafka: default, none, or rates as in late=0.01,malformed=0.001.
     """
@@ -232,8 +172,11 @@ class Settings(BaseSettings):
     """What runs extraction and features."""
 
     gate_min_auc: Share = 0.75
+    """AUC that a model must reach to go into production."""
     gate_min_ndcg_at_10: Share = 0.50
+    """NDCG@10 against 99 sampled movies that it must reach."""
     gate_min_hit_rate_at_10: Share = 0.40
+    """Hit rate at 10 against 99 sampled movies that it must reach."""
     gate_min_coverage: Share = 0.05
     """Share of the movies that all judged users' lists could hold, which they must hold."""
     gate_max_loss: Share = 0.01
@@ -245,11 +188,15 @@ class Settings(BaseSettings):
     evaluation_min_users: Annotated[int, Field(ge=1)] = 100
     """The window is widened backwards until this many users have a positive in it."""
 
+    training_day: TrainingDay = "sunday"
+    """When runs train: on a weekday (UTC), daily, or never but when forced or without a model."""
     training_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Same seed, same data: same model."""
     training_epochs: Annotated[int, Field(ge=1, le=1000)] = 28
+    """Passes over the training examples."""
     training_threads: Annotated[int, Field(ge=0, le=1024)] = 0
     """Threads of the training; 0: one, or one for each core where the data keep them busy."""
-    training_constants: Annotated[str, AfterValidator(_numbers)] = "{}"
+    training_constants: Numbers = "{}"
     """Constants of the training that replace its defaults, as `tune` prints them: a JSON object."""
 
     alert_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] = (
@@ -257,41 +204,121 @@ class Settings(BaseSettings):
     )
     """Who gets the e-mail about a failed run."""
     slack_conn_id: str = "slack_default"
+    """Airflow's connection to Slack."""
     smtp_conn_id: str = "smtp_default"
+    """Airflow's connection to the mail server."""
+    apprise_conn_id: str = "apprise_default"
+    """Airflow's connection whose password is Apprise's URLs."""
+    alert_channels: Annotated[str, Field(pattern=r"^[a-z_]+(,[a-z_]+)*$")] = "slack,mail"
+    """Where failures and SLA misses go, and who stands in for whom: slack, mail, apprise."""
+    alert_patience_s: Annotated[float, Field(ge=0, le=600)] = 60.0
+    """How long a channel that refuses is tried before the next one, in seconds."""
+    alert_outbox: DiskPath = Path("/data/alerts/outbox")
+    """Folder of the alerts that wait for a channel, shared by workers and triggerers."""
+    kafka_conn_id: str = "kafka_default"
+    """Airflow's connection to Kafka, for tasks whose environment has no KAFKA_BOOTSTRAP_SERVERS."""
+    mlflow_conn_id: str = "mlflow_default"
+    """Airflow's connection to MLflow, for tasks whose environment has no MLFLOW_TRACKING_URI."""
+    aws_conn_id: str = "aws_default"
+    """Airflow's connection with the keys of a lake in s3://, where the environment has none."""
+    google_conn_id: str = "google_cloud_default"
+    """Airflow's connection with the key file of a lake in gs://, where the environment has none."""
+
+    sla_generate_synthetic_data: Sla = timedelta(hours=2)
+    """Longest time for the task from its start, then it is alerted: 2h, 90min, 1h 30min."""
+    sla_extract_events: Sla = timedelta(hours=1)
+    """The same for this task."""
+    sla_compute_features: Sla = timedelta(hours=3)
+    """The same for this task."""
+    sla_train_model: Sla = timedelta(hours=4)
+    """The same for this task."""
+    sla_evaluate_model: Sla = timedelta(hours=1)
+    """The same for this task."""
+    sla_deploy_model: Sla = timedelta(hours=1)
+    """The same for this task."""
+    sla_run: Sla = timedelta(hours=6)
+    """Longest time for a run from being queued, then it is alerted."""
+
+    task_resources: TaskResources = "{}"
+    """On Kubernetes: a task's cpu, memory and gpu where the default isn't enough; a JSON object."""
+
+    def source(self, name: str) -> Source:
+        """Where the value of the field `name` comes from."""
+        return self._sources.get(name, "default")
+
+    airflow_api_url: OptionalHttpUrl = ""
+    """Where Airflow's API answers, for `status` and the exporter. Empty: they leave Airflow out."""
+    airflow_api_username: str | None = None
+    """Who asks it; empty where everybody may, as in the local stack."""
+    airflow_api_password: SecretStr | None = None
+    exporter_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """The address that the exporter listens on; 0.0.0.0: every one."""
+    exporter_port: Annotated[int, Field(ge=1, le=65535)] = 9610
+    exporter_interval_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+    """How often the exporter looks at lake, Kafka, features, models, serving and Airflow."""
+    max_age_hours: Annotated[float, Field(gt=0, le=8760)] = 36.0
+    """From which age on the lake's newest rows, the features and the last run need care."""
+    max_model_age_days: Annotated[float, Field(gt=0, le=3650)] = 15.0
+    """The same for the production model: two Sundays' trainings have brought nothing better."""
 
 
-def load_settings(**overrides: Any) -> Settings:
-    """The settings from the environment, `overrides` (by field name) going first.
+def load_settings(*layers: Layer, **overrides: Any) -> Settings:
+    """The settings: `overrides` (by field name), the environment, `layers` in turn, the defaults.
 
     Raises:
-        ConfigurationError: a variable is wrong; names each, its value and the allowed form.
+        ConfigurationError: a value is wrong; names each, its place and the allowed form.
     """
     try:
-        return Settings(**overrides)
+        return _load(layers, overrides)
     except ValidationError as error:
-        raise ConfigurationError(_explain(error)) from None
+        raise ConfigurationError(_explained(error, layers)) from None
 
 
-def _explain(error: ValidationError) -> str:
-    lines = []
-    for item in error.errors():
-        name = str(item["loc"][0])
-        field = Settings.model_fields.get(name)
-        secret = field is not None and "SecretStr" in str(field.annotation)
-        value = "(hidden)" if secret else repr(item["input"])
-        reason = item["msg"].removeprefix("Value error, ")
-        # An address may carry a password, and the reason repeats the value.
-        lines.append(_CREDENTIALS.sub("(hidden)@", f"{name.upper()}={value}: {reason}"))
-    return "\n".join([*lines, "Correct the environment variable and run again."])
+def usable_settings(*layers: Layer) -> tuple[Settings, str | None]:
+    """The settings, a wrong value giving way to its default; and what is wrong, if anything is.
+
+    For what must go on all the same: the look at what is late, and the look at what is wrong.
+    """
+    try:
+        return _load(layers, {}), None
+    except ValidationError as error:
+        wrong = {str(item["loc"][0]) for item in error.errors()}
+        defaults = {name: Settings.model_fields[name].default for name in wrong}
+        return _load(layers, defaults), _explained(error, layers)
+
+
+def _load(layers: Sequence[Layer], overrides: Mapping[str, Any]) -> Settings:
+    environment = EnvSettingsSource(Settings)()
+    taken_from = chosen(layers, besides={*environment, *overrides})
+    values: dict[str, Any] = {name: layer.values[name] for name, layer in taken_from.items()}
+    settings = Settings(**values, **overrides)
+    settings._sources = {
+        **dict.fromkeys(environment, "environment"),
+        **{name: layer.source for name, layer in taken_from.items()},
+        **dict.fromkeys(overrides, "argument"),
+    }
+    return settings
+
+
+def _explained(error: ValidationError, layers: Sequence[Layer]) -> str:
+    taken_from = chosen(layers, besides=EnvSettingsSource(Settings)())
+    return explain(error, Settings.model_fields, taken_from)
 
 
 @dataclass(frozen=True)
 class AlertContacts:
-    """Where alerts go: an address and two of Airflow's connection ids."""
+    """Where alerts go, and the addresses they link to; the fields are those of `Settings`."""
 
     alert_email: str
     slack_conn_id: str
     smtp_conn_id: str
+    apprise_conn_id: str
+    channels: tuple[str, ...]
+    patience_s: float
+    outbox: Path
+    model_name: str
+    mlflow_tracking_uri: str
+    serving_url: str
 
 
 def alert_contacts() -> AlertContacts:
@@ -304,13 +331,45 @@ def alert_contacts() -> AlertContacts:
     def value(name: str) -> str:
         return str(values.get(name) or Settings.model_fields[name].default)
 
+    names = ("alert_email", "slack_conn_id", "smtp_conn_id", "apprise_conn_id", "model_name")
     return AlertContacts(
-        alert_email=value("alert_email"),
-        slack_conn_id=value("slack_conn_id"),
-        smtp_conn_id=value("smtp_conn_id"),
+        **{name: value(name) for name in (*names, "mlflow_tracking_uri", "serving_url")},
+        channels=tuple(filter(None, (name.strip() for name in value("alert_channels").split(",")))),
+        patience_s=_seconds(value("alert_patience_s")),
+        outbox=Path(value("alert_outbox")),
     )
 
 
+def _seconds(text: str) -> float:
+    """The alerts' patience; the default for what is no number of seconds."""
+    known: float = Settings.model_fields["alert_patience_s"].default
+    try:
+        seconds = float(text)
+    except ValueError:
+        return known
+    return seconds if 0 <= seconds <= 600 else known
+
+
+def task_resources() -> Mapping[str, PodResources]:
+    """What the pods of tasks ask for, from the environment; nothing where the variable is wrong.
+
+    It is read where the DAG is, which must stay readable: each task says what is wrong, and is
+    alerted.
+    """
+    given = EnvSettingsSource(Settings)().get("task_resources")
+    try:
+        return pod_resources.parse(str(given or "{}"))
+    except ValueError:
+        return {}
+
+
 def describe(settings: Settings) -> Mapping[str, str]:
-    """Every variable's name and value in effect, secrets hidden."""
-    return {name.upper(): str(getattr(settings, name)) for name in type(settings).model_fields}
+    """Every setting's name and value in effect, secrets hidden."""
+    return {name.upper(): shown(getattr(settings, name)) for name in type(settings).model_fields}
+
+
+def shown(value: object) -> str:
+    """A setting's value as it is written, nothing for None; a secret hidden."""
+    if value is None:
+        return ""
+    return in_words(value) if isinstance(value, timedelta) else str(value)

@@ -159,6 +159,16 @@ def test_only_sundays_train(published: Settings, days_after_sunday: int) -> None
     assert expected in later.reason
 
 
+@pytest.mark.parametrize(
+    ("chosen", "trains"), [("tuesday", {2}), ("daily", set(range(7))), ("never", set())]
+)
+def test_the_training_day_is_a_setting(published: Settings, chosen: str, trains: set[int]) -> None:
+    train(published)
+    own = published.model_copy(update={"training_day": chosen})
+    reasons = [train(own, RUN_DATE + days * DAY).reason for days in range(7)]
+    assert {n for n, reason in enumerate(reasons) if "no training day" not in reason} == trains
+
+
 def test_force_trains_once_a_request_on_any_day(published: Settings) -> None:
     tuesday = RUN_DATE + 2 * DAY
     train(published, tuesday)
@@ -255,6 +265,25 @@ def test_a_candidate_is_held_against_production(published: Settings) -> None:
     }
     itself = evaluation.run(published, as_of=SUNDAY, version=1)
     assert itself.production is None
+
+
+def test_a_run_of_an_old_sunday_leaves_the_newer_production_model(
+    model_settings: Settings,
+) -> None:
+    """A backfill: its own day's data, its own candidate, and the gate's no."""
+    fill(model_settings, likes())
+    features.run(model_settings, as_of=SUNDAY)
+    newer = train(model_settings).version
+    registry.promote(model_settings, version=newer)
+    week_ago = SUNDAY - 7 * DAY
+    features.run(model_settings, as_of=week_ago)
+    old = training.run(model_settings, as_of=week_ago, run_date=week_ago.date())
+    judged = evaluation.run(model_settings, as_of=week_ago, version=old.version)
+    assert old.trained
+    assert old.version > newer
+    refused = {r["rule"]: r["value"] for r in judged.gate["reasons"] if not r["passed"]}
+    assert refused["not_older_than_production"] == -7.0
+    assert not judged.gate["passed"]
 
 
 def test_the_page_is_kept_with_the_run(published: Settings, tmp_path: Path) -> None:

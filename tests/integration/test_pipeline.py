@@ -7,14 +7,19 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from movie_recommender.lake import Lake
 from movie_recommender.local import process
+from tests.chromium import chromium
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -39,7 +44,7 @@ class Stack:
         # The suite's own Airflow settings are not the stack's.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
         # A broker that answers at the default address is used: its topics stay as they are.
-        inherited["KAFKA_TOPIC_PREFIX"] = f"test-{self.var.parent.name}-{os.getpid()}."
+        inherited["KAFKA_TOPIC_PREFIX"] = self.prefix
         return subprocess.run(
             [*command, "--var", str(self.var)],
             capture_output=True,
@@ -48,6 +53,10 @@ class Stack:
             env={**inherited, **environment},
             timeout=600,
         )
+
+    @property
+    def prefix(self) -> str:
+        return f"test-{self.var.parent.name}-{os.getpid()}."
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         small = ("--users", "600", "--movies", "400", "--history-days", "20")
@@ -66,6 +75,11 @@ class Stack:
     def event_ids(self) -> list[str]:
         table = self.lake.dataset("interactions").to_table(columns=["event_id"])
         return sorted(table["event_id"].to_pylist())
+
+    def interactions_but(self, event_ids: list[str]) -> list[dict[str, Any]]:
+        table = self.lake.dataset("interactions").to_table()
+        known = pc.is_in(table["event_id"], pa.array(event_ids))
+        return table.filter(pc.invert(known)).to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +139,63 @@ def test_success_is_told_to_slack_once(first: Mapping[str, Any]) -> None:
     assert first["run_id"] in message["text"]
 
 
+def test_status_tells_the_same_of_the_run(stack: Stack, first: Mapping[str, Any]) -> None:
+    lake = Path(stack.lake.path)
+    servers = json.loads((stack.var / "stack.json").read_text())["ports"]
+    world = {
+        "DATA_LAKE_PATH": str(lake),
+        "FEATURE_STORE_PATH": str(lake.parent / "features" / "feature_store.duckdb"),
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{servers['kafka']}",
+        "KAFKA_TOPIC_PREFIX": f"{stack.prefix}{lake.parent.name}.",
+        "MODEL_NAME": first["model"]["name"],
+        "MLFLOW_TRACKING_URI": first["urls"]["mlflow"],
+        "SERVING_URL": first["urls"]["serving"],
+        "AIRFLOW_API_URL": first["urls"]["airflow"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "movie_recommender.cli", "status", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **world},
+    )
+    told = json.loads(done.stdout)
+    parts = {name: seen for name, seen in told.items() if isinstance(seen, dict)}
+    assert {name: seen["problem"] for name, seen in parts.items() if "problem" in seen} == {}
+    assert told["lake"]["tables"]["interactions"]["rows"] == first["lake"]["interactions"]
+    assert sum(topic["messages"] for topic in told["kafka"]["topics"].values()) < 100
+    assert told["features"]["id"] == first["features"]["snapshot_id"]
+    assert list(told["features"]["warnings"].values()) == first["features"]["warnings"]
+    (version,) = told["model"]["versions"]
+    assert (version["version"], version["gate_passed"]) == (1, first["gate"]["passed"])
+    assert version["metrics"]["auc"] == pytest.approx(first["metrics"]["auc"])
+    assert set(told["airflow"]["healthy"].values()) == {True}
+    last = told["airflow"]["last"]
+    assert (last["run_id"], last["state"]) == (first["run_id"], "success")
+    assert {task["task_id"]: task["state"] for task in last["tasks"]} == {
+        task: entry["state"] for task, entry in first["tasks"].items()
+    }
+    assert told["serving"]["ready"] is first["gate"]["passed"]
+    assert done.returncode == (1 if told["care"] else 0)
+
+
+def like_first(url: str) -> tuple[list[int], str]:
+    """Likes the first movie of a new visitor's list; the movies shown, and the list's id."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(url)
+        page.get_by_role("button", name="Begin as a new user").click()
+        cards = page.locator(".cards input[name=movie_id]")
+        shown = [int(card.get_attribute("value") or "") for card in cards.all()]
+        impression_id = page.locator(".cards input[name=impression_id]").first
+        name = impression_id.get_attribute("value") or ""
+        page.get_by_role("button", name="Like").first.click()
+        expect(page.get_by_role("status")).to_contain_text("You like")
+        browser.close()
+    return shown, name
+
+
 def run_day(report: Mapping[str, Any]) -> str:
     """The UTC date in the run's id, such as `scheduled__2026-11-25T02:00:00+00:00`."""
     return str(report["run_id"]).split("__")[1][:10]
@@ -153,17 +224,25 @@ def test_the_same_day_again_changes_nothing(stack: Stack, first: Mapping[str, An
     assert again["metrics"] == first["metrics"]
 
 
-def test_after_kill_9_of_servers_and_of_make_run_itself(
+def test_a_like_on_the_page_is_learned_from_after_kill_9_of_servers(
     stack: Stack, first: Mapping[str, Any]
 ) -> None:
     before = stack.event_ids()
+    shown, impression_id = like_first(first["urls"]["serving"])
     for server in _servers(stack):
         if "kafka.Kafka" in " ".join(server.cmdline()) or "scheduler" in " ".join(server.cmdline()):
             server.send_signal(signal.SIGKILL)
     done = stack.run("--force-train")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert "started" in done.stdout
-    assert stack.event_ids() == before
+    added = stack.interactions_but(before)
+    lists = [json.loads(row["extra"])["impression_id"] for row in added]
+    of_list = [row for row, each in zip(added, lists, strict=True) if each == impression_id]
+    seen = [row for row in of_list if row["event_type"] == "impression"]
+    assert [row["movie_id"] for row in sorted(seen, key=itemgetter("position"))] == shown
+    (like,) = (row for row in added if row["event_type"] == "like")
+    assert like in of_list
+    assert (like["movie_id"], like["position"]) == (shown[0], 0)
     assert stack.report["model"]["version"] == 2
 
 

@@ -23,10 +23,34 @@ def test_settings_are_shown_without_secrets(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KAFKA_SASL_PASSWORD", "hush")
-    assert run(monkeypatch, "settings") == 0
+    monkeypatch.setenv("GATE_MIN_AUC", "0.7")
+    assert run(monkeypatch, "settings", "--no-airflow", "--json") == 0
     output = capsys.readouterr().out
-    assert json.loads(output)["GATE_MIN_AUC"] == "0.75"
+    found = json.loads(output)
+    assert found["GATE_MIN_AUC"] == {
+        "value": "0.7",
+        "source": "environment",
+        "meaning": "AUC that a model must reach to go into production.",
+    }
+    assert found["SLA_RUN"]["value"] == "6 h"
+    assert found["SLA_RUN"]["source"] == "default"
+    assert found["KAFKA_SASL_PASSWORD"]["source"] == "environment"
     assert "hush" not in output
+
+
+def test_settings_as_a_table_say_where_each_value_comes_from_and_why_airflow_is_silent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AIRFLOW_HOME", "AIRFLOW_CONFIG", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "hush")
+    monkeypatch.setenv("TRAINING_DAY", "never")
+    assert run(monkeypatch, "settings") == 0
+    shown = capsys.readouterr()
+    [row] = [line for line in shown.out.splitlines() if line.startswith("TRAINING_DAY")]
+    assert row.split()[1:3] == ["never", "environment"]
+    assert "hush" not in shown.out
+    assert "no Airflow is set up here" in shown.err
 
 
 def test_a_wrong_variable_is_named_with_exit_code_2(
@@ -196,3 +220,29 @@ def test_without_a_published_store_it_is_exit_code_1(
     for arguments in (["show", "--user", "1"], ["snapshots"], ["diff", "latest", "latest"]):
         assert run(monkeypatch, "features", *arguments) == 1
         assert "Build it with `movie-recommender features`" in capsys.readouterr().err
+
+
+def test_status_tells_what_is_down_and_is_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    use(monkeypatch, str(tmp_path / "lake"), tmp_path / "store.duckdb")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9")
+    monkeypatch.setenv("KAFKA_TIMEOUT_S", "0.3")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert run(monkeypatch, "status", "--json") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["well"] is False
+    assert [each["part"] for each in told["care"]] == ["lake", "kafka", "features", "model"]
+    assert "127.0.0.1:9" in told["kafka"]["problem"]
+    assert told["lake"] == {"tables": {}}
+    assert (told["serving"], told["airflow"]) == (None, None)
+    assert run(monkeypatch, "status") == 1
+    assert "4 to look after" in capsys.readouterr().out
+
+
+def test_status_names_a_wrong_variable_with_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_API_URL", "airflow:8080")
+    assert run(monkeypatch, "status") == 2
+    assert "AIRFLOW_API_URL='airflow:8080'" in capsys.readouterr().err

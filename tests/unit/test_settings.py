@@ -1,11 +1,19 @@
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from movie_recommender.errors import ConfigurationError
-from movie_recommender.settings import Settings, alert_contacts, describe, load_settings
+from movie_recommender.settings import (
+    Settings,
+    alert_contacts,
+    describe,
+    load_settings,
+    usable_settings,
+)
+from movie_recommender.sources import Layer
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +61,9 @@ def test_without_an_environment_the_promised_defaults_hold() -> None:
         ("SIMULATION_HISTORY_DAYS", "0", 0),
         ("TRAINING_THREADS", "0", 0),
         ("TRAINING_CONSTANTS", '{"dim":32, "dropout":0.1}', '{"dim": 32, "dropout": 0.1}'),
+        ("TRAINING_DAY", "daily", "daily"),
+        ("SLA_EXTRACT_EVENTS", "90min", timedelta(minutes=90)),
+        ("SLA_RUN", "1 d 2 h", timedelta(hours=26)),
     ],
 )
 def test_a_right_value_is_taken(
@@ -108,6 +119,10 @@ def test_a_right_value_is_taken(
         ("TRAINING_CONSTANTS", '{"dropout": NaN}', "a JSON object of finite numbers"),
         ("TRAINING_CONSTANTS", '{"movie_l2": 1e999}', "a JSON object of finite numbers"),
         ("ALERT_EMAIL", "ml-platform-alerts", "pattern"),
+        ("TRAINING_DAY", "Sonntag", "'sunday', 'daily' or 'never'"),
+        ("SLA_EXTRACT_EVENTS", "3600", "days, hours and minutes, as in 2h, 90min"),
+        ("SLA_EXTRACT_EVENTS", "0min", "expected 1min to 30d"),
+        ("SLA_RUN", "31d", "expected 1min to 30d"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(
@@ -141,6 +156,77 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_override_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIMULATION_USERS", "7")
     assert load_settings(simulation_users=8).simulation_users == 8
+
+
+def variables(**values: str) -> Layer:
+    places = {name: f"Airflow Variable m.{name.upper()}" for name in values}
+    return Layer("Airflow Variable", values, places, "Correct it in Airflow.")
+
+
+def test_the_environment_goes_before_a_layer_and_each_layer_before_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GATE_MIN_AUC", "0.6")
+    first = variables(gate_min_auc="0.7", training_epochs="5")
+    second = Layer("Airflow Connection", {"training_epochs": "6", "model_name": "m"}, {}, "")
+    settings = load_settings(first, second, simulation_users=8)
+    found = {
+        name: (getattr(settings, name), settings.source(name))
+        for name in ("gate_min_auc", "training_epochs", "model_name", "simulation_users", "engine")
+    }
+    assert found == {
+        "gate_min_auc": (0.6, "environment"),
+        "training_epochs": (5, "Airflow Variable"),
+        "model_name": ("m", "Airflow Connection"),
+        "simulation_users": (8, "argument"),
+        "engine": ("duckdb", "default"),
+    }
+
+
+def test_a_wrong_value_of_a_layer_is_told_with_its_place_and_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATA_SOURCE", "kafka")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(variables(gate_min_auc="2"))
+    lines = str(caught.value).splitlines()
+    assert any(line.startswith("Airflow Variable m.GATE_MIN_AUC='2': ") for line in lines)
+    assert any(line.startswith("DATA_SOURCE='kafka': ") for line in lines)
+    assert set(lines[2:]) == {
+        "Correct it in Airflow.",
+        "Correct the environment variable and run again.",
+    }
+
+
+def test_a_secret_of_a_layer_is_not_told() -> None:
+    wrong = Layer(
+        "Airflow Connection", {"kafka_sasl_password": ["hunter2"]}, {"kafka_sasl_password": "x"}, ""
+    )  # type: ignore[dict-item]
+    with pytest.raises(ConfigurationError, match=r"^x=\(hidden\): ") as caught:
+        load_settings(wrong)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_what_must_go_on_gets_the_defaults_of_wrong_values_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLA_RUN", "soon")
+    monkeypatch.setenv("SLA_TRAIN_MODEL", "5h")
+    settings, wrong = usable_settings(variables(gate_min_auc="2", sla_extract_events="10min"))
+    assert wrong is not None
+    assert "SLA_RUN='soon'" in wrong
+    assert "m.GATE_MIN_AUC='2'" in wrong
+    assert settings.sla_run == timedelta(hours=6)
+    assert settings.sla_train_model == timedelta(hours=5)
+    assert settings.sla_extract_events == timedelta(minutes=10)
+    monkeypatch.setenv("SLA_RUN", "7h")
+    settings, wrong = usable_settings()
+    assert (settings.sla_run, wrong) == (timedelta(hours=7), None)
+
+
+def test_every_setting_but_a_login_has_a_meaning() -> None:
+    silent = {name for name, field in Settings.model_fields.items() if not field.description}
+    assert {name for name in silent if not name.endswith(("_password", "_username"))} == set()
 
 
 def test_settings_cannot_be_changed_after_the_door() -> None:

@@ -15,13 +15,16 @@ from typing import Annotated
 import typer
 
 from movie_recommender import __version__
+from movie_recommender.cli.configuration import settings
+from movie_recommender.cli.examination import doctor
 from movie_recommender.cli.feature_store import app as features
 from movie_recommender.cli.feature_store import backfill
-from movie_recommender.cli.serving import serve
+from movie_recommender.cli.monitoring import exporter, status
+from movie_recommender.cli.serving import recommend_all, serve, shadow
 from movie_recommender.cli.shared import AsOf, midnight, now, print_json
 from movie_recommender.cli.tuning import tune
 from movie_recommender.errors import ConfigurationError, InputDataError, MovieRecommenderError
-from movie_recommender.settings import describe, load_settings
+from movie_recommender.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -42,10 +45,8 @@ def main() -> None:
         raise SystemExit(2 if wrong_input else 1) from error
 
 
-@app.command()
-def settings() -> None:
-    """Show every setting in effect, secrets hidden."""
-    print_json(describe(load_settings()))
+app.command()(settings)
+app.command()(doctor)
 
 
 @app.command()
@@ -215,6 +216,10 @@ def rollback() -> None:
 
 
 app.command()(serve)
+app.command()(recommend_all)
+app.command()(shadow)
+app.command()(status)
+app.command()(exporter)
 
 
 @app.command()

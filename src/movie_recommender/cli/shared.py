@@ -1,10 +1,13 @@
 """What the commands share: the day they are about, and how they print."""
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 AsOf = Annotated[
     datetime | None,
@@ -28,3 +31,8 @@ def midnight(day: datetime | None) -> datetime:
 def print_json(value: Any) -> None:
     """Print a result."""
     typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def print_table(table: Table) -> None:
+    """Print a table; into a pipe, which has no width of its own, with whole lines."""
+    Console(width=None if sys.stdout.isatty() else 250).print(table)

@@ -9,6 +9,7 @@ fails. Differences are in NDCG@10, candidate less the other, paired by user.
 | `coverage_at_10` | at least GATE_MIN_COVERAGE of the movies that so many lists could hold |
 | `beats_popularity` | the whole interval of the difference lies above 0 |
 | `beats_…`, other baselines | the interval doesn't lie wholly below 0; else a warning, no refusal |
+| `not_older_than_production` | it was trained as of the same day, or a later one |
 | `not_worse_than_production` | the interval doesn't lie wholly below 0 |
 | `close_to_production` | the mean loss is at most GATE_MAX_LOSS |
 | `no_slice_worse` | no slice of enough users has an interval wholly below 0 and a mean loss above \
@@ -74,6 +75,7 @@ def decide(
     baselines: Mapping[str, Estimate],
     production: Estimate | None = None,
     slices: Sequence[SliceResult] = (),
+    ahead_days: float | None = None,
 ) -> GateResult:
     """Judge a candidate.
 
@@ -85,6 +87,7 @@ def decide(
         baselines: candidate less each baseline.
         production: candidate less production; None where there is no other production model.
         slices: the candidate's, with their differences to production.
+        ahead_days: by which its snapshot is newer than production's; None where there is none.
     """
     # So few users' lists can't hold a larger share of the catalogue.
     attainable = min(1.0, K * n_users / n_movies) if n_movies else 0.0
@@ -101,6 +104,10 @@ def decide(
         _beats_popularity(baselines.get(POPULARITY)),
         *(_beats(name, lead) for name, lead in baselines.items() if name != POPULARITY),
     ]
+    if ahead_days is not None:
+        # A run of a past date would win with what production has forgotten since.
+        newer = ahead_days >= 0
+        reasons.append(Reason("not_older_than_production", ahead_days, 0.0, passed=newer))
     if production is not None:
         reasons += _beside_production(settings, production)
         reasons += _worst_slice(settings, slices)

@@ -7,7 +7,7 @@ from typing import Any
 from movie_recommender.evaluation.bootstrap import Estimate
 from movie_recommender.evaluation.contest import LEADING
 from movie_recommender.evaluation.facts import Facts
-from movie_recommender.evaluation.report import METRICS
+from movie_recommender.evaluation.report import metrics_of
 from movie_recommender.evaluation.result import EvaluationResult
 from movie_recommender.features.drift import SOME, STRONG, Measure, limit_of
 from movie_recommender.features.profiles import GENRES
@@ -42,7 +42,7 @@ def render(result: EvaluationResult, facts: Facts) -> str:
 
     Every value in it is escaped. The same arguments give the same page.
     """
-    metrics = [name for name in METRICS if any(name in of for of in facts.models.values())]
+    metrics = metrics_of(facts.models.values())
     return template(__package__, "page.html", number=_number).render(
         result=result,
         facts=facts,

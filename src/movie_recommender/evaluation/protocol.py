@@ -28,8 +28,8 @@ class Judgement:
     `calibration_at_10` less is better.
 
     Attributes:
-        by_user: metric to (J,) values in the order of `Task.users`, whose mean is the metric; NaN
-            for users whom it doesn't exist for.
+        by_user: metric, in the order of the reports, to (J,) values in the order of `Task.users`,
+            whose mean is the metric; NaN for users whom it doesn't exist for.
         ranks: (P,) sampled movies that score at least as high as the positive.
         lists: (J, 10) movie rows of the lists, the best first, -1 where there is none; a catalogue
             of fewer movies has fewer columns.
@@ -79,11 +79,11 @@ def judge(scorer: Scorer, task: Task) -> Judgement:
         return metrics.mean_by_user(values, user, len(users))
 
     values = {
-        "auc": by_user(metrics.auc(rank, N_NEGATIVES)),
-        "global_auc": metrics.global_auc(block.positive, block.negatives, user, len(users)),
         "ndcg_at_10": by_user(metrics.ndcg(rank)),
         "hit_rate_at_10": by_user(metrics.hit_rate(rank)),
         "mrr": by_user(metrics.reciprocal_rank(rank)),
+        "auc": by_user(metrics.auc(rank, N_NEGATIVES)),
+        "global_auc": metrics.global_auc(block.positive, block.negatives, user, len(users)),
         "full_ndcg_at_10": full["ndcg"],
         "full_hit_rate_at_10": full["hit_rate"],
         "full_recall_at_10": full["recall"],

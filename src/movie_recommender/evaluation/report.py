@@ -10,11 +10,6 @@ if TYPE_CHECKING:
     from movie_recommender.evaluation.compare import Ranked
     from movie_recommender.evaluation.result import EvaluationResult
 
-METRICS = (
-    "ndcg_at_10", "hit_rate_at_10", "mrr", "auc", "global_auc", "full_ndcg_at_10",
-    "full_hit_rate_at_10", "full_recall_at_10", "full_mrr", "coverage_at_10", "novelty_at_10",
-    "diversity_at_10", "calibration_at_10",
-)  # fmt: skip
 _GATED = ("ndcg_at_10", "hit_rate_at_10", "auc")
 
 
@@ -57,6 +52,11 @@ def markdown(result: "EvaluationResult") -> str:
     return "\n".join(lines) + "\n"
 
 
+def metrics_of(models: Iterable[Mapping[str, object]]) -> list[str]:
+    """The metrics that any of `models` has, in the order in which they were judged."""
+    return list(dict.fromkeys(name for metrics in models for name in metrics))
+
+
 def ranker_table(rankers: "Iterable[Ranked]") -> str:
     """A row for each ranker, in their order: means [95 % intervals], and the gate."""
     lines = [
@@ -94,7 +94,7 @@ def _models(result: "EvaluationResult") -> list[str]:
         *(
             f"| {name} | {_interval(*result.intervals.get(name, (None, None)))} | "
             f"{' | '.join(_number(values.get(name)) for values in models.values())} |"
-            for name in METRICS
+            for name in metrics_of([result.metrics, *result.baselines.values()])
         ),
     ]
 

@@ -63,6 +63,7 @@ def result_of(
     contest: Contest | None,
     *,
     rival: int | None = None,
+    ahead_days: float | None = None,
 ) -> EvaluationResult:
     """The verdict on model `version`.
 
@@ -74,6 +75,7 @@ def result_of(
         contest: of `CANDIDATE`, baselines by name, and `PRODUCTION` if there is a rival; None where
             there was nothing to judge.
         rival: version in production, if it is another one.
+        ahead_days: by which the version's snapshot is newer than the rival's, if both are known.
     """
     models: dict[str, dict[str, Estimate]] = {}
     differences: dict[str, Estimate] = {}
@@ -95,6 +97,7 @@ def result_of(
         baselines=baselines,
         production=differences.get(PRODUCTION),
         slices=slices,
+        ahead_days=ahead_days,
     )
     return EvaluationResult(
         version=version,

@@ -5,7 +5,7 @@ import logging
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +20,7 @@ from movie_recommender.evaluation.window import Window, newest_window
 from movie_recommender.features import FeatureStore
 from movie_recommender.ranking import NeuMF
 from movie_recommender.ranking.baselines import fit_baselines
-from movie_recommender.registry import Registry
+from movie_recommender.registry import ModelVersion, Registry
 from movie_recommender.registry.client import PRODUCTION
 from movie_recommender.settings import Settings
 
@@ -54,14 +54,14 @@ def run(settings: Settings, *, as_of: datetime, version: int) -> EvaluationResul
         check_as_of(store, as_of)
         bundle, manifest = registry.download(version, Path(tmp, "candidate"))
         window, task = task_of(settings, store, as_of, not_before=manifest.trained_until)
-        rival = None
+        rival = ahead_days = None
         models = {CANDIDATE: bundle}
         if production is not None and production.version != version:
-            rival = production.version
+            rival, ahead_days = production.version, _days_ahead(candidate, production)
             models[PRODUCTION], _ = registry.download(rival, Path(tmp, "production"))
         contest = _contest(task, models)
         snapshot = store.snapshot
-    result = result_of(settings, version, window, task, contest, rival=rival)
+    result = result_of(settings, version, window, task, contest, rival=rival, ahead_days=ahead_days)
     curves = {name: registry.metric_history(candidate.run_id, name) for name in CURVES}
     facts = facts_of(
         result, task, contest, snapshot=snapshot, manifest=manifest, curves=curves, seed=SEED
@@ -122,6 +122,15 @@ def task_of(
     window = window_of(settings, frame, as_of, not_before=not_before)
     users, movies = store.get_user_features(), store.get_movie_features()
     return window, make_task(frame, window, users=users, movies=movies, seed=SEED)
+
+
+def _days_ahead(candidate: ModelVersion, production: ModelVersion) -> float | None:
+    """Days by which the candidate's snapshot is the newer one; None where one isn't known."""
+    known = [version.tags.get("as_of") for version in (candidate, production)]
+    if None in known:
+        return None
+    ours, theirs = (datetime.fromisoformat(str(as_of)) for as_of in known)
+    return (ours - theirs) / timedelta(days=1)
 
 
 def _contest(task: Task, models: Mapping[str, Path]) -> Contest | None:

@@ -74,7 +74,7 @@ def run(settings: Settings, *, now: datetime, accept_data_loss: bool = False) ->
         accept_data_loss: go on where Kafka no longer holds what wasn't extracted, and report it.
 
     Raises:
-        NotReadyError: the broker doesn't answer in time.
+        NotReadyError: the broker doesn't answer in time, or hides a topic from this user.
         OffsetGapError: messages are gone from Kafka and `accept_data_loss` is false.
         ConcurrentWriteError: another extraction was faster; run again.
         InputDataError: more than `MAX_DEAD_LETTER_SHARE` of the messages were rejected; the valid
@@ -90,11 +90,12 @@ def run(settings: Settings, *, now: datetime, accept_data_loss: bool = False) ->
     with Source(settings) as source:
         for topic, contract in events.CONTRACTS.items():
             name = kafka.topic_name(settings, topic)
-            if name not in available:
+            kafka_id = kafka.find_topic_id(settings, name)
+            if kafka_id is None or name not in available:
                 logger.warning("extract topic=%s isn't on the broker: no rows", name)
                 continue
             extraction = TopicExtraction(
-                lake, source, contract, name, kafka.topic_id(settings, name), available[name], now
+                lake, source, contract, name, kafka_id, available[name], now
             )
             extraction.run(tallies[topic], accept_data_loss=accept_data_loss)
     maintain(settings, budget_s=settings.lake_care_budget_s)

@@ -6,19 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 
 import duckdb
-import pyarrow as pa
 
 from movie_recommender.errors import ConfigurationError
-from movie_recommender.features import schemas
 from movie_recommender.features.catalogue_text import INTRODUCTION, PARTS
 from movie_recommender.features.groups import TABLES, FeatureGroup, load_groups, read_sql
+from movie_recommender.features.schemas import PUBLISHED
 
-_SCHEMAS: dict[str, pa.Schema] = {
-    "training_frame": schemas.TRAINING_FRAME,
-    "user_features": schemas.USER_FEATURES,
-    "movie_features": schemas.MOVIE_FEATURES,
-}
-"""The tables that the reader hands out."""
 _TYPES = """
 SELECT table_name, column_name, data_type
 FROM duckdb_columns()
@@ -105,12 +98,12 @@ def markdown() -> str:
 
 
 def _published_first() -> list[FeatureGroup]:
-    return sorted(load_groups(), key=lambda group: group.name not in _SCHEMAS)
+    return sorted(load_groups(), key=lambda group: group.name not in PUBLISHED)
 
 
 def _columns(group: FeatureGroup) -> list[Column]:
     types = dict(_stored_types().get(group.name, {}))
-    types |= {field.name: str(field.type) for field in _SCHEMAS.get(group.name, ())}
+    types |= {field.name: str(field.type) for field in PUBLISHED.get(group.name, ())}
     return [Column(name, type_, group.columns.get(name, "")) for name, type_ in types.items()]
 
 

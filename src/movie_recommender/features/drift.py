@@ -41,6 +41,8 @@ __all__ = [
     "drift_findings",
     "from_json",
     "js_distance",
+    "limit_of",
+    "measure_of",
     "profile",
     "psi",
     "to_json",
@@ -178,6 +180,11 @@ def _genres_drift(then: FeatureProfile, genres: Mapping[str, int]) -> Drift:
         then.n_rows,
         n_today,
     )
+
+
+def measure_of(feature: str) -> Measure:
+    """In what a feature's distance is told."""
+    return "Jensen-Shannon distance" if feature == GENRES else "PSI"
 
 
 def limit_of(measure: Measure, psi_limit: float) -> float:

@@ -1,5 +1,7 @@
 """Columns of the published tables, as the reader returns them."""
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 
 from movie_recommender.events import INSTANT
@@ -84,3 +86,10 @@ MOVIE_FEATURES = pa.schema(
     ]
 )
 """One row per movie; see sql/movie_features.sql for each column."""
+
+PUBLISHED: Mapping[str, pa.Schema] = {
+    "training_frame": TRAINING_FRAME,
+    "user_features": USER_FEATURES,
+    "movie_features": MOVIE_FEATURES,
+}
+"""By feature group, the tables that the reader hands out; an entity's first column is its id."""

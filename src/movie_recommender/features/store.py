@@ -192,7 +192,7 @@ class FeatureStore:
         Raises:
             InputDataError: the file is damaged.
         """
-        return self._entities("user_features", "user_id", ids, schemas.USER_FEATURES)
+        return self.get_features("user_features", ids)
 
     def get_movie_features(self, ids: Sequence[int] | None = None) -> pa.Table:
         """What is known about the movies `ids` (None: all); unknown ids have no row.
@@ -203,7 +203,26 @@ class FeatureStore:
         Raises:
             InputDataError: the file is damaged.
         """
-        return self._entities("movie_features", "movie_id", ids, schemas.MOVIE_FEATURES)
+        return self.get_features("movie_features", ids)
+
+    def get_features(self, group: str, ids: Sequence[int] | None = None) -> pa.Table:
+        """What a feature group knows about the entities `ids` (None: all); unknown ids have no row.
+
+        Args:
+            group: name of an entity's group in `schemas.PUBLISHED`.
+            ids: of the group's first column.
+
+        Returns:
+            Columns of `schemas.PUBLISHED[group]`, sorted by the first.
+
+        Raises:
+            InputDataError: the file is damaged, or was built before there was this group.
+            KeyError: no such group is published.
+        """
+        schema = schemas.PUBLISHED[group]
+        if self._in_memory is not None:
+            return self._from_memory(self._in_memory, group, ids, schema)
+        return self._from_file(group, ids, schema)
 
     def verify(self) -> None:
         """Read every block of the published tables.
@@ -212,7 +231,7 @@ class FeatureStore:
             InputDataError: a block is damaged or a table is missing.
         """
         with _damage_named(self._path):
-            for table in ("training_frame", "user_features", "movie_features"):
+            for table in schemas.PUBLISHED:
                 self._connection.execute(f"SELECT bit_xor(hash(t)) FROM store.{table} AS t")
 
     def _bound(self, as_of: datetime | None) -> datetime:
@@ -232,32 +251,23 @@ class FeatureStore:
             raise ConfigurationError(message)
         return as_of
 
-    def _entities(
-        self, table: str, key: str, ids: Sequence[int] | None, schema: pa.Schema
-    ) -> pa.Table:
-        if self._in_memory is not None:
-            return self._from_memory(self._in_memory, table, key, ids, schema)
-        return self._from_file(table, key, ids, schema)
-
     def _from_memory(
         self,
         kept: dict[str, pa.Table],
         table: str,
-        key: str,
         ids: Sequence[int] | None,
         schema: pa.Schema,
     ) -> pa.Table:
         if table not in kept:
-            kept[table] = self._from_file(table, key, None, schema).combine_chunks()
+            kept[table] = self._from_file(table, None, schema).combine_chunks()
         if ids is None or not kept[table].num_rows:
             return kept[table]
-        known, asked = kept[table][key].to_numpy(), np.unique(np.asarray(ids, dtype=np.int64))
+        known, asked = kept[table].column(0).to_numpy(), np.unique(np.asarray(ids, dtype=np.int64))
         places = np.minimum(np.searchsorted(known, asked), len(known) - 1)
         return kept[table].take(pa.array(places[known[places] == asked]))
 
-    def _from_file(
-        self, table: str, key: str, ids: Sequence[int] | None, schema: pa.Schema
-    ) -> pa.Table:
+    def _from_file(self, table: str, ids: Sequence[int] | None, schema: pa.Schema) -> pa.Table:
+        key = schema.names[0]
         columns = ", ".join(_READ_AS.get(name, name) for name in schema.names)
         names = "(SELECT list(genre ORDER BY number) AS genre_names FROM store.genres)"
         rows = f"SELECT {columns} FROM store.{table} CROSS JOIN {names}"

@@ -31,6 +31,7 @@ class World:
         places = {
             "DATA_LAKE_PATH": str(home / "lake"),
             "FEATURE_STORE_PATH": str(home / "features" / "feature_store.duckdb"),
+            "ALERT_OUTBOX": str(var.resolve() / "alerts"),
         }
         return {
             **self.source,

@@ -1,19 +1,11 @@
-"""What the alerts say: plain data in, Slack mrkdwn or HTML out; nothing is sent here.
+"""What the alerts say: plain data in, an alert out; nothing is sent here."""
 
-Every value is escaped, because ids, reasons and versions can come from strangers: a movie called
-`<!channel>` pings nobody, and a line break can't add a header to a mail.
-"""
-
-import html
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-MAX_VALUE_CHARS = 300
-"""Longest value quoted in an alert; Slack shows a few thousand characters in all."""
-
+from movie_recommender.orchestration.message import Line, Link, Message, mail, mrkdwn, one_line
 
 MAX_WARNINGS = 5
 """Most warnings of the features in an alert; the report has all."""
@@ -36,9 +28,19 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What the run did about the model; `version` is the evaluated one.
+    """What the run did about the model.
 
-    `warnings`: of the features' quality rules. `page`: address of the evaluation's report.
+    Attributes:
+        version: the evaluated one.
+        deployed: whether it is in production now.
+        gate_passed: the gate's verdict.
+        reasons: each rule of the gate, as `evaluation.gate.Reason`.
+        metrics: the version's.
+        production: the same metrics of the version that was in production, with its `version`;
+            None where there was no other one to compare with.
+        lead: NDCG@10 by which the version is ahead of it: mean, low and high of 95 %.
+        warnings: of the features' quality rules.
+        links: address by name: the report, the model's pages.
     """
 
     version: str
@@ -46,149 +48,113 @@ class ModelFacts:
     gate_passed: bool
     reasons: Sequence[Mapping[str, Any]]
     metrics: Mapping[str, Any]
+    production: Mapping[str, Any] | None = None
+    lead: Sequence[float] | None = None
     warnings: Sequence[str] = ()
-    page: str | None = None
+    links: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Alert:
-    """One alert as each channel wants it: Slack mrkdwn, and a mail's subject and HTML."""
+    """One alert as each channel wants it: Slack's mark-up, and a mail's subject and HTML."""
 
     text: str
     subject: str
     html: str
 
 
-def one_line(value: object) -> str:
-    """`value` as one line of visible characters, at most `MAX_VALUE_CHARS` long.
-
-    Control and formatting characters (line breaks, right-to-left marks) become spaces.
-    """
-    visible = "".join(
-        " " if unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"} else char
-        for char in str(value)
-    )
-    short = " ".join(visible.split())
-    return short if len(short) <= MAX_VALUE_CHARS else f"{short[: MAX_VALUE_CHARS - 1]}…"
+def failure_alert(run: RunFacts, failed: Iterable[str]) -> Alert:
+    """The alert about a failed run: DAG, run, execution date, each failed task's log."""
+    tasks = list(failed)
+    logs = [Link(run.url(task), f"{task} (log)") for task in tasks]
+    line = Line("Failed tasks", logs or ["none found; see the run"])
+    message = Message("🔴", f"{run.dag_id} failed", [*_facts(run), line])
+    return _alert(run, message, f"failed: {', '.join(tasks) or 'unknown task'}")
 
 
-def slack_escape(value: object) -> str:
-    """`value` for Slack's mrkdwn: its three control characters as entities, no code marks."""
-    return html.escape(one_line(value), quote=False).replace("`", "'")
-
-
-def slack_link(url: str, label: object) -> str:
-    """A link in mrkdwn."""
-    return f"<{slack_escape(url).replace('|', '%7C')}|{slack_escape(label).replace('|', '/')}>"
-
-
-def failure_text(run: RunFacts, failed: Iterable[str]) -> str:
-    """The Slack message about a failed run: DAG, run, execution date, each failed task's log."""
-    tasks = ", ".join(slack_link(run.url(task), f"{task} (log)") for task in failed)
-    return "\n".join(
-        [
-            f":red_circle: *{slack_escape(run.dag_id)} failed*",
-            *_slack_facts(run),
-            f"Failed tasks: {tasks or 'none found; see the run'}",
-        ]
-    )
-
-
-def failure_subject(run: RunFacts, failed: Iterable[str]) -> str:
-    """The failure mail's subject; one line whatever the ids contain."""
-    return one_line(f"[{run.dag_id}] failed: {', '.join(failed) or 'unknown task'} ({run.run_id})")
-
-
-def failure_mail(run: RunFacts, failed: Iterable[str]) -> str:
-    """The HTML of the failure mail; says the same as `failure_text`."""
-    items = "".join(f"<li>{_mail_link(run.url(task), f'{task} (log)')}</li>" for task in failed)
-    return (
-        f"<h3>{_mail_escape(run.dag_id)} failed</h3>{_mail_facts(run)}"
-        f"<p>Failed tasks:</p><ul>{items or '<li>none found; see the run</li>'}</ul>"
-    )
-
-
-def success_text(run: RunFacts, model: ModelFacts) -> str:
-    """The Slack message about a run that succeeded: its model, the gate's reasons, warnings."""
+def success_alert(run: RunFacts, model: ModelFacts) -> Alert:
+    """The alert about a run that succeeded: its model, beside production, the gate, links."""
     outcome = "now in production" if model.deployed else "not deployed; production is unchanged"
     more = len(model.warnings) - MAX_WARNINGS
-    metrics = ", ".join(
-        f"{slack_escape(name)} {_number(value)}" for name, value in sorted(model.metrics.items())
-    )
-    return "\n".join(
-        [
-            f":large_green_circle: *{slack_escape(run.dag_id)} succeeded*",
-            *_slack_facts(run),
-            f"Model version: {slack_escape(model.version)} ({outcome})",
-            f"Gate: {'passed' if model.gate_passed else 'not passed'}",
-            *(f"• {_reason(reason)}" for reason in model.reasons),
-            *([f"Metrics: {metrics}"] if metrics else []),
-            *([f"Report: {slack_link(model.page, 'evaluation')}"] if model.page else []),
-            *(f":warning: {slack_escape(warning)}" for warning in model.warnings[:MAX_WARNINGS]),
-            *([f":warning: and {more} more, see the report"] if more > 0 else []),
-        ]
-    )
+    lines = [
+        *_facts(run),
+        Line("Model version", [f"{model.version} ({outcome})"]),
+        Line("Gate", ["passed" if model.gate_passed else "not passed"]),
+        *(_reason(reason) for reason in model.reasons),
+        *_metrics(model),
+        *(Line("", [f"⚠ {warning}"]) for warning in model.warnings[:MAX_WARNINGS]),
+        *([Line("", [f"⚠ and {more} more, see the report"])] if more > 0 else []),
+    ]
+    if model.links:
+        lines.append(Line("Links", [Link(url, name) for name, url in model.links.items()]))
+    title = f"{run.dag_id} succeeded"
+    verdict = "now in production" if model.deployed else "not deployed"
+    return _alert(run, Message("🟢", title, lines), f"succeeded: version {model.version} {verdict}")
 
 
 def task_sla_alert(
     run: RunFacts, task_id: str, try_number: int, *, sla: str, running: str
 ) -> Alert:
-    """The alert about a task that is still running after its SLA."""
-    title = f"{task_id} is late: running for {running}, SLA {sla}"
-    url = run.url(task_id)
-    log = f"{task_id} (log), try {try_number}"
-    return _late(
-        run, title, f"Task: {slack_link(url, log)}", f"<p>Task: {_mail_link(url, log)}</p>"
-    )
+    """The alert about a task that isn't over after its SLA."""
+    title = f"{task_id} is late: begun {running} ago, SLA {sla}"
+    log = Link(run.url(task_id), f"{task_id} (log), try {try_number}")
+    return _alert(run, Message("⚠", title, [*_facts(run), Line("Task", [log])]), title)
 
 
 def run_sla_alert(run: RunFacts, *, sla: str) -> Alert:
     """The alert about a run that isn't over after its SLA."""
-    return _late(run, f"{run.dag_id} is late: not finished {sla} after it was queued")
+    title = f"{run.dag_id} is late: not finished {sla} after it was queued"
+    return _alert(run, Message("⚠", title, _facts(run)), title)
 
 
-def _late(run: RunFacts, title: str, slack_line: str = "", mail_line: str = "") -> Alert:
-    lines = [f":warning: *{slack_escape(title)}*", *_slack_facts(run), slack_line]
+def _alert(run: RunFacts, message: Message, subject: str) -> Alert:
     return Alert(
-        text="\n".join(line for line in lines if line),
-        subject=one_line(f"[{run.dag_id}] {title} ({run.run_id})"),
-        html=f"<h3>{_mail_escape(title)}</h3>{_mail_facts(run)}{mail_line}",
+        text=mrkdwn(message),
+        subject=one_line(f"[{run.dag_id}] {subject} ({run.run_id})"),
+        html=mail(message),
     )
 
 
-def _slack_facts(run: RunFacts) -> list[str]:
+def _facts(run: RunFacts) -> list[Line]:
     return [
-        f"DAG: {slack_escape(run.dag_id)}",
-        f"Run: {slack_link(run.url(), run.run_id)}",
-        f"Execution date: {slack_escape(run.execution_date)}",
+        Line("DAG", [run.dag_id]),
+        Line("Run", [Link(run.url(), run.run_id)]),
+        Line("Execution date", [run.execution_date]),
     ]
 
 
-def _mail_escape(value: object) -> str:
-    return html.escape(one_line(value))
+def _metrics(model: ModelFacts) -> list[Line]:
+    """The metrics, beside those of the version that was in production."""
+    rival = model.production
+    if not model.metrics:
+        return []
+    if rival is None:
+        values = [f"{name} {_number(value)}" for name, value in sorted(model.metrics.items())]
+        return [Line("Metrics", values), Line("Production", ["no other version to compare with"])]
+    beside = [
+        _beside(name, value, rival.get(name)) for name, value in sorted(model.metrics.items())
+    ]
+    lines = [Line(f"Metrics (those of version {rival.get('version')} in production)", beside)]
+    if model.lead is not None:
+        mean, low, high = model.lead
+        interval = f"{mean:+.4g} [{low:.4g}, {high:.4g}]"
+        lines.append(Line("Ahead of production in NDCG@10", [interval]))
+    return lines
 
 
-def _mail_link(url: str, label: object) -> str:
-    return f'<a href="{_mail_escape(url)}">{_mail_escape(label)}</a>'
+def _beside(name: str, value: Any, rival: Any) -> str:
+    both = f"{name} {_number(value)} ({_number(rival)}"
+    numbers = isinstance(value, (int, float)) and isinstance(rival, (int, float))
+    return f"{both}, {value - rival:+.4g})" if numbers else f"{both})"
 
 
-def _mail_facts(run: RunFacts) -> str:
-    rows = {
-        "DAG": _mail_escape(run.dag_id),
-        "Run": _mail_link(run.url(), run.run_id),
-        "Execution date": _mail_escape(run.execution_date),
-    }
-    cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
-    return f"<table>{cells}</table>"
-
-
-def _reason(reason: Mapping[str, Any]) -> str:
-    rule = slack_escape(reason.get("rule", "unnamed rule"))
-    about = f" ({slack_escape(reason['about'])})" if reason.get("about") else ""
+def _reason(reason: Mapping[str, Any]) -> Line:
+    about = f" ({reason['about']})" if reason.get("about") else ""
     value, threshold = _number(reason.get("value")), _number(reason.get("threshold"))
     low, high = reason.get("low"), reason.get("high")
     interval = "" if low is None or high is None else f" [{_number(low)}, {_number(high)}]"
-    return f"{rule}{about}: {value}{interval} against {threshold}: {_verdict(reason)}"
+    text = f"{value}{interval} against {threshold}: {_verdict(reason)}"
+    return Line(f"• {reason.get('rule', 'unnamed rule')}{about}", [text])
 
 
 def _verdict(reason: Mapping[str, Any]) -> str:
@@ -198,4 +164,4 @@ def _verdict(reason: Mapping[str, Any]) -> str:
 
 
 def _number(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else slack_escape(value)
+    return f"{value:.4g}" if isinstance(value, float) else one_line(value)

@@ -1,188 +1,195 @@
-"""Sending the alerts through Airflow's connections, and what happens where there is none.
+"""How an alert reaches somebody: patiently, then by the next channel, then out of the outbox.
 
-Slack. Preferred is the provider's form: the token `T…/B…/X…` in the password (type HTTP, host
-`https://hooks.slack.com/services`). The form of older set-ups, the token only in the extra field
-`webhook_token` (host `hooks.slack.com`), is refused by the provider; here it works as well.
+Each letter is put into the outbox first. Its channels are asked in their order, each with growing
+pauses until ALERT_PATIENCE_S is over. What none takes waits in the outbox, and is sent by the
+watcher in the triggerer and by the next run's alert tasks. Every copy carries the letter's id.
 
-No connection. An alert without its connection is logged in full with the remedy, and its task
-ends as *skipped*: seen in the graph, while the run's outcome stays what the work deserves. A
-connection that is there but refuses fails the task after its retries.
+An outbox that can't be written stops no alert: the letter is sent all the same, and only if nobody
+takes it, its sender fails. A letter that has no connected channel is logged, and forgotten after a
+day: nobody wants it.
 """
 
-import json
+import html
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
-from airflow.providers.smtp.hooks.smtp import SmtpHook
-from airflow.sdk import BaseHook, Connection
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
-from airflow.sdk.log import mask_secret
-
-from movie_recommender.errors import ConfigurationError
+from movie_recommender.errors import ConfigurationError, NotReadyError
 from movie_recommender.orchestration.alerts import Alert
-from movie_recommender.orchestration.failures import airflow_errors
+from movie_recommender.orchestration.channels import CHANNELS, RefusedError, Send
+from movie_recommender.orchestration.connections import NotConnectedError
+from movie_recommender.orchestration.outbox import Letter, Outbox
+from movie_recommender.orchestration.patience import Rests, again_and_again
 from movie_recommender.settings import AlertContacts
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT_S = 10
-"""Longest wait for Slack to answer, in seconds."""
+LATE = timedelta(minutes=3)
+"""A letter that is older than that when it goes out says so."""
 
-_SLACK_REMEDY = (
-    "airflow connections add {} --conn-type http "
-    "--conn-host https://hooks.slack.com/services --conn-password T…/B…/X…"
-)
-_SMTP_REMEDY = (
-    "airflow connections add {} --conn-type smtp --conn-host HOST --conn-port 587 "
-    '--conn-login USER --conn-password … --conn-extra \'{{"from_email": "airflow@HOST"}}\''
-)
+UNWANTED = timedelta(days=1)
+"""How long a letter waits for a connection to be added."""
 
 
-def webhook_url(connection: Any) -> str | None:
-    """The webhook's full URL when the token is only in the extra field `webhook_token`.
+class UndeliveredError(NotReadyError):
+    """No channel took the letter, and it could not be kept either."""
 
-    None when the password holds the token: then the provider builds the URL itself.
 
-    Raises:
-        ConfigurationError: neither place holds a token.
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a letter: `by` is the channel that took it, None if none has (yet)."""
+
+    by: str | None
+    note: str
+
+
+class Post:
+    """Delivers letters, and what waits in the outbox.
+
+    Args:
+        contacts: where alerts go.
+        channels: how each channel sends, by name.
     """
-    if (connection.password or "").strip():
-        return None
-    token = str(connection.extra_dejson.get("webhook_token") or "").strip()
-    if not token:
-        message = (
-            f"Slack connection {connection.conn_id!r} (host {connection.host!r}) has no token: "
-            "expected T…/B…/X… in its password (or in the extra field webhook_token). "
-            f"Correct it: {_SLACK_REMEDY.format(connection.conn_id)}"
-        )
-        raise ConfigurationError(message)
-    if "://" in token:
-        return token
-    return f"{_services_url(connection)}/{token.strip('/').removeprefix('services/')}"
 
+    def __init__(self, contacts: AlertContacts, *, channels: Mapping[str, Send] = CHANNELS) -> None:
+        self._contacts = contacts
+        self._channels = channels
+        self._outbox = Outbox(contacts.outbox)
+        self._rests = Rests()
+        self._sent_unmarked: set[str] = set()
 
-def _services_url(connection: Any) -> str:
-    host = (connection.host or "hooks.slack.com").rstrip("/")
-    if "://" not in host:
-        host = f"{connection.schema or 'https'}://{host}"
-    if connection.port:
-        host = f"{host}:{connection.port}"
-    return host if host.endswith("/services") else f"{host}/services"
-
-
-def slack_hook(connection: Any) -> SlackWebhookHook:
-    """The provider's hook on `connection`, whichever of the two forms it has.
-
-    Raises:
-        ConfigurationError: the connection has no token.
-    """
-    url = webhook_url(connection)
-    known = connection if url is None else _preferred_form(connection, url)
-
-    class KnownConnectionHook(SlackWebhookHook):
-        @classmethod
-        def get_connection(cls, conn_id: str) -> Any:  # noqa: ARG003  (the provider's signature)
-            return known
-
-    return KnownConnectionHook(slack_webhook_conn_id=connection.conn_id, timeout=TIMEOUT_S)
-
-
-def _preferred_form(connection: Any, url: str) -> Connection:
-    mask_secret(url)
-    extra = {name: connection.extra_dejson.get(name) for name in ("timeout", "proxy")}
-    return Connection(
-        conn_id=connection.conn_id,
-        conn_type=connection.conn_type,
-        password=url,
-        extra=json.dumps({name: value for name, value in extra.items() if value is not None}),
-    )
-
-
-def find_connection(conn_id: str) -> Any | None:
-    """Airflow's connection of that id, or None."""
-    try:
-        return BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException:
-        return None
-
-
-def prepare_slack(context: Mapping[str, Any]) -> None:
-    """Before a SlackWebhookOperator runs: give it a hook for either form of connection.
-
-    Raises:
-        AirflowSkipException: there is no such connection.
-        AirflowFailException: the connection has no token.
-    """
-    task = context["task"]
-    connection = find_connection(task.slack_webhook_conn_id)
-    if connection is None:
-        _skip(task.slack_webhook_conn_id, _SLACK_REMEDY, task.message)
-    with airflow_errors():
-        task.hook = slack_hook(connection)
-
-
-def prepare_mail(context: Mapping[str, Any]) -> None:
-    """Before an EmailOperator runs: skip it where no mail server is set.
-
-    Raises:
-        AirflowSkipException: there is no such connection.
-    """
-    task = context["task"]
-    if find_connection(task.conn_id) is None:
-        _skip(task.conn_id, _SMTP_REMEDY, f"{task.subject}\n{task.html_content}")
-
-
-def _skip(conn_id: str, remedy: str, alert: str) -> NoReturn:
-    message = _undelivered(conn_id, remedy)
-    logger.warning("%s The alert:\n%s", message, alert)
-    raise AirflowSkipException(message)
-
-
-def _undelivered(conn_id: str, remedy: str) -> str:
-    return (
-        f"This alert was NOT delivered: Airflow has no connection {conn_id!r}. "
-        f"Add it: {remedy.format(conn_id)}"
-    )
-
-
-Channel = Callable[[Alert], None]
-"""Sends an alert or raises; returns without sending where no connection is set."""
-
-
-def channels(contacts: AlertContacts) -> dict[str, Channel]:
-    """The ways an alert goes out of the triggerer, where no task can carry it, by name."""
-
-    def slack(alert: Alert) -> None:
-        connection = find_connection(contacts.slack_conn_id)
-        if connection is None:
-            logger.warning("%s", _undelivered(contacts.slack_conn_id, _SLACK_REMEDY))
-            return
-        slack_hook(connection).send(text=alert.text)
-
-    def mail(alert: Alert) -> None:
-        if find_connection(contacts.smtp_conn_id) is None:
-            logger.warning("%s", _undelivered(contacts.smtp_conn_id, _SMTP_REMEDY))
-            return
-        with SmtpHook(smtp_conn_id=contacts.smtp_conn_id) as hook:
-            hook.send_email_smtp(
-                to=contacts.alert_email,
-                subject=alert.subject,
-                html_content=alert.html,
-                conn_id=contacts.smtp_conn_id,
-            )
-
-    return {"slack": slack, "mail": mail}
-
-
-def deliver(alert: Alert, by: Mapping[str, Channel]) -> set[str]:
-    """Send `alert` by every channel of `by`; the names of those that failed, each logged."""
-    failed = set()
-    for name, send in by.items():
+    def keep(self, letter: Letter) -> bool:
+        """Put the letter into the outbox; whether it could be written."""
         try:
-            send(alert)
-        except Exception:  # any channel may fail in any way; the others must be tried
-            logger.exception("alert not delivered channel=%s subject=%s", name, alert.subject)
-            failed.add(name)
-    return failed
+            self._outbox.put(letter)
+        except OSError as error:
+            logger.warning("ALERT_OUTBOX=%s can't be written: %s", self._contacts.outbox, error)
+            return False
+        return True
+
+    def deliver(self, letter: Letter) -> Outcome:
+        """Send the letter now, and patiently; in the end somebody has it or it waits.
+
+        Raises:
+            UndeliveredError: no channel took it, and the outbox can't be written.
+        """
+        if not self.keep(letter):
+            return self._now_or_never(letter)
+        with self._outbox.alone(letter) as ours:
+            if not ours:
+                return Outcome(None, f"Alert {letter.id} is sent by another process, or was.")
+            by, refusals = self._patiently(letter)
+            if by is not None:
+                self._mark(letter)
+                return Outcome(by, f"Alert {letter.id} was sent by {by}.{_because(refusals)}")
+        note = f"Alert {letter.id} was NOT sent; it waits in {self._contacts.outbox}."
+        return Outcome(None, f"{note}{_because(refusals)}")
+
+    def flush(self, now: datetime) -> int:
+        """Ask once for each waiting letter, but for the channels that rest; how many were taken."""
+        sent = 0
+        try:
+            for letter in self._outbox.waiting():
+                with self._outbox.alone(letter) as ours:
+                    sent += ours and self._flushed(letter, now)
+            self._outbox.tidy(now)
+        except OSError as error:
+            logger.warning("ALERT_OUTBOX=%s can't be used: %s", self._contacts.outbox, error)
+        return sent
+
+    def _now_or_never(self, letter: Letter) -> Outcome:
+        by, refusals = self._patiently(letter)
+        if by is None:
+            message = (
+                f"Alert {letter.id} was NOT sent, and ALERT_OUTBOX={self._contacts.outbox} can't "
+                f"be written.{_because(refusals)} Mend one of them, then clear this task."
+            )
+            logger.error("alert=%s:\n%s", letter.id, letter.alert.text)
+            raise UndeliveredError(message)
+        return Outcome(by, f"Alert {letter.id} was sent by {by}.{_because(refusals)}")
+
+    def _patiently(self, letter: Letter) -> tuple[str | None, dict[str, str]]:
+        """The channel that took it, and why the ones before didn't."""
+        refusals: dict[str, str] = {}
+        for name in letter.channels:
+            send = partial(self._send, letter, name)
+            try:
+                again_and_again(send, patience_s=self._contacts.patience_s)
+            except NotConnectedError as error:
+                refusals[name] = str(error)
+            except RefusedError as error:
+                refusals[name] = str(error)
+                self._rests.begin(name, letter.id, error, datetime.now(UTC))
+            else:
+                return name, refusals
+        return None, refusals
+
+    def _flushed(self, letter: Letter, now: datetime) -> bool:
+        if letter.id in self._sent_unmarked:
+            return self._mark(letter)
+        wanted = False
+        for name in letter.channels:
+            if self._rests.includes(name, letter.id, now):
+                wanted = True
+                continue
+            try:
+                self._send(letter, name)
+            except NotConnectedError:
+                continue
+            except RefusedError as error:
+                wanted = True
+                self._rests.begin(name, letter.id, error, now)
+            else:
+                self._rests.end(name)
+                return self._mark(letter)
+        if not wanted and now - letter.written > UNWANTED:
+            logger.warning("alert %s has no channel, forgotten:\n%s", letter.id, letter.alert.text)
+            self._outbox.discard(letter)
+        return False
+
+    def _send(self, letter: Letter, name: str) -> None:
+        stamped = replace(letter, alert=_stamped(letter, name, datetime.now(UTC)))
+        try:
+            self._channels[name](stamped, self._contacts)
+        except NotConnectedError as error:
+            logger.debug("alert=%s not sent channel=%s reason=%s", letter.id, name, error)
+            raise
+        except ConfigurationError as error:
+            logger.warning("alert=%s not sent channel=%s reason=%s", letter.id, name, error)
+            raise RefusedError(str(error), temporary=False) from error
+        except RefusedError as error:
+            logger.warning("alert=%s not sent channel=%s reason=%s", letter.id, name, error)
+            raise
+        except Exception as error:  # in whatever way it fails, the others must be asked
+            logger.exception("alert=%s not sent channel=%s", letter.id, name)
+            raise RefusedError(type(error).__name__) from error
+        logger.info("alert=%s sent channel=%s", letter.id, name)
+
+    def _mark(self, letter: Letter) -> bool:
+        try:
+            self._outbox.sent(letter)
+        except OSError:  # who sent it must remember, or would send it for ever
+            self._sent_unmarked.add(letter.id)
+            logger.exception("alert=%s was sent, but stays in the outbox", letter.id)
+            return False
+        return True
+
+
+def _stamped(letter: Letter, name: str, now: datetime) -> Alert:
+    """The letter's alert with what its reader must know of its way."""
+    notes = [f"Alert id: {letter.id}"]
+    if name != letter.channels[0]:
+        notes.insert(0, f"Sent by {name}, because {letter.channels[0]} didn't take it.")
+    if now - letter.written > LATE:
+        notes.insert(0, f"Delivered late: written {letter.written:%Y-%m-%d %H:%M} UTC.")
+    return replace(
+        letter.alert,
+        text="\n".join([letter.alert.text, *notes]),
+        html=letter.alert.html + "".join(f"<p>{html.escape(note)}</p>" for note in notes),
+    )
+
+
+def _because(refusals: Mapping[str, str]) -> str:
+    return "".join(f" {name}: {reason}." for name, reason in refusals.items())

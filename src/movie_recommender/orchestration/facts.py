@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import quote, urlsplit
 
 from airflow.sdk.configuration import conf
 
 from movie_recommender.orchestration import alerts, dates
-from movie_recommender.orchestration.alerts import ModelFacts, RunFacts
+from movie_recommender.orchestration.alerts import Alert, ModelFacts, RunFacts
+from movie_recommender.settings import AlertContacts, alert_contacts
 
 
 def run_facts(dag_id: str, run_id: str, execution_date: datetime) -> RunFacts:
@@ -26,22 +28,41 @@ def failed_tasks(ti: Any) -> list[str]:
     return sorted({crumb["task_id"] for crumb in crumbs if crumb["state"] == "failed"})
 
 
-def model_facts(ti: Any) -> ModelFacts:
+def model_facts(ti: Any, contacts: AlertContacts) -> ModelFacts:
     """What the run did about the model, from its results in XCom; gaps are said, not hidden."""
     built, trained, evaluated, promoted = (
         ti.xcom_pull(task_ids=task_id) or {}
         for task_id in ("compute_features", "train_model", "evaluate_model", "deploy_model")
     )
     gate = evaluated.get("gate") or {}
+    version = str(trained.get("version", "unknown"))
     return ModelFacts(
-        version=str(trained.get("version", "unknown")),
+        version=version,
         deployed=bool(promoted),
         gate_passed=gate.get("passed") is True,
         reasons=gate.get("reasons") or [],
         metrics=_numbers(evaluated.get("metrics") or {}),
+        production=evaluated.get("production"),
+        lead=(evaluated.get("differences") or {}).get("production"),
         warnings=built.get("warnings") or [],
-        page=evaluated.get("page"),
+        links=_links(version, evaluated.get("page"), contacts),
     )
+
+
+def _links(version: str, page: str | None, contacts: AlertContacts) -> dict[str, str]:
+    """Where to look on: addresses that a browser can open and that hold no password."""
+    model = quote(contacts.model_name)
+    found = {
+        "evaluation report": page,
+        "model version": f"{contacts.mlflow_tracking_uri}/#/models/{model}/versions/{version}",
+        "model room": contacts.serving_url and f"{contacts.serving_url.rstrip('/')}/models",
+    }
+    return {name: url for name, url in found.items() if url and _can_be_shown(url)}
+
+
+def _can_be_shown(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in {"http", "https"} and "@" not in parts.netloc
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -56,31 +77,12 @@ def _of(ti: Any, dag_run: dates.DagRun) -> RunFacts:
     return run_facts(ti.dag_id, ti.run_id, dates.run_instant(dag_run))
 
 
-def failure_text(ti: Any, dag_run: Any) -> str:
-    """Slack's failure message for the run that `ti` belongs to."""
-    return alerts.failure_text(_of(ti, dag_run), failed_tasks(ti))
+def alert(about: Literal["success", "failure"], ti: Any, dag_run: Any) -> Alert:
+    """The alert about the run that `ti` belongs to."""
+    if about == "failure":
+        return alerts.failure_alert(_of(ti, dag_run), failed_tasks(ti))
+    return alerts.success_alert(_of(ti, dag_run), model_facts(ti, alert_contacts()))
 
 
-def failure_subject(ti: Any, dag_run: Any) -> str:
-    """The failure mail's subject for the run that `ti` belongs to."""
-    return alerts.failure_subject(_of(ti, dag_run), failed_tasks(ti))
-
-
-def failure_mail(ti: Any, dag_run: Any) -> str:
-    """The failure mail's HTML for the run that `ti` belongs to."""
-    return alerts.failure_mail(_of(ti, dag_run), failed_tasks(ti))
-
-
-def success_text(ti: Any, dag_run: Any) -> str:
-    """Slack's success message for the run that `ti` belongs to."""
-    return alerts.success_text(_of(ti, dag_run), model_facts(ti))
-
-
-MACROS: dict[str, Callable[..., Any]] = {
-    "event_date": dates.event_date,
-    "failure_mail": failure_mail,
-    "failure_subject": failure_subject,
-    "failure_text": failure_text,
-    "success_text": success_text,
-}
+MACROS: dict[str, Callable[..., Any]] = {"alert": alert, "event_date": dates.event_date}
 """What the DAG's templates may call."""

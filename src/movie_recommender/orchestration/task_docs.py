@@ -1,12 +1,22 @@
 """The page that Airflow's UI shows for each task: what it reads, commits, and how to run it."""
 
-from movie_recommender.orchestration.sla import TASK_SLAS, in_words
+from collections.abc import Mapping
+from datetime import timedelta
+
+from movie_recommender.durations import in_words
+from movie_recommender.orchestration.variables import PREFIX
 
 
-def _page(task_id: str, text: str) -> str:
-    sla = TASK_SLAS.get(task_id)
-    limit = in_words(sla) if sla else "none of its own; the run's SLA counts"
-    return f"{text.strip()}\n\n**SLA:** {limit}\n"
+def docs(limits: Mapping[str, timedelta]) -> dict[str, str]:
+    """Markdown by task id; `limits` are the tasks' SLAs as the environment has them."""
+    return {task_id: _page(task_id, text, limits.get(task_id)) for task_id, text in _PAGES.items()}
+
+
+def _page(task_id: str, text: str, limit: timedelta | None) -> str:
+    if limit is None:
+        return f"{text.strip()}\n\n**SLA:** none of its own; the run's SLA counts\n"
+    variable = f"{PREFIX}SLA_{task_id.upper()}"
+    return f"{text.strip()}\n\n**SLA:** {in_words(limit)}, unless Variable `{variable}` is set\n"
 
 
 _PAGES = {
@@ -39,8 +49,9 @@ leaves the old file.
 **By hand:** `movie-recommender features`
 """,
     "train_model": """
-Trains NeuMF on Sundays (the run's date, UTC), with `{"force_train": true}`, or when there is no
-model at all; on other days hands on the newest candidate or the production model.
+Trains NeuMF on `TRAINING_DAY` (Sunday by default; the run's date, UTC), with
+`{"force_train": true}`, or when there is no model at all; on other days hands on the newest
+candidate or the production model.
 
 **Reads:** the feature store's training frame.
 **Commits:** an MLflow run and, as the last act, a model version.
@@ -80,25 +91,29 @@ and in the Slack message.
 **By hand:** to promote in spite of it: `movie-recommender promote VERSION`
 """,
     "alert_success": """
-Tells Slack that the run succeeded: model version, gate, metrics.
+Tells Slack that the run succeeded: model version, the gate's reasons, its metrics beside those of
+the model that was in production, links.
 
-**Without a Slack connection** it is *skipped* and the message is in its log; if Slack refuses,
-it is retried, then fails, and a mail says so. **Rerun:** sends the message again.
-**By hand:** clear the task in Airflow.
+**Success:** Slack has it. **Skipped:** a mail has gone instead, or it waits in `ALERT_OUTBOX`; the
+log says which, and has the message. **Failed:** nobody has it, nor could it be kept.
+**Rerun:** cleared, it sends the message again; a retry doesn't. **By hand:** clear the task.
 """,
     "alert_failure": """
 Tells Slack which tasks of a failed run failed, with links to their logs; skipped when none has.
 
-**Without a Slack connection** it is *skipped* and the message is in its log.
-**Rerun:** sends the message again. **By hand:** clear the task in Airflow.
+**Success, skipped, failed:** as `alert_success`, but that no mail stands in, having a task of its
+own. **Rerun:** cleared, it sends the message again; a retry doesn't. **By hand:** clear the task.
 """,
     "alert_failure_email": """
-The same as `alert_failure` by e-mail, to `ALERT_EMAIL`; retried by itself, whatever Slack does.
+The same as `alert_failure` by e-mail, to `ALERT_EMAIL`, whatever Slack does.
 
-**Without an SMTP connection** it is *skipped* and the mail is in its log.
-**Rerun:** sends the mail again. **By hand:** clear the task in Airflow.
+**Success, skipped, failed:** as `alert_failure`.
+**Rerun:** cleared, it sends the mail again; a retry doesn't. **By hand:** clear the task.
+""",
+    "alert_failure_by_others": """
+The same as `alert_failure` by another channel of `ALERT_CHANNELS`.
+
+**Success, skipped, failed:** as `alert_failure`.
+**Rerun:** cleared, it sends the message again; a retry doesn't. **By hand:** clear the task.
 """,
 }
-
-DOCS = {task_id: _page(task_id, text) for task_id, text in _PAGES.items()}
-"""Markdown by task id."""

@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 from movie_recommender.errors import NotReadyError
 from movie_recommender.orchestration import dates
+from movie_recommender.orchestration.configuration import task_settings
 from movie_recommender.orchestration.failures import airflow_errors
-from movie_recommender.settings import Settings, load_settings
+from movie_recommender.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def extract_events() -> Result:
     with airflow_errors():
         from movie_recommender import extract
 
-        return asdict(extract.run(load_settings(), now=datetime.now(UTC)))
+        return asdict(extract.run(task_settings(), now=datetime.now(UTC)))
 
 
 def compute_features(dag_run: Any, ti: Any) -> Result:
@@ -49,7 +50,7 @@ def compute_features(dag_run: Any, ti: Any) -> Result:
     with airflow_errors():
         from movie_recommender import features
 
-        settings = load_settings()
+        settings = task_settings()
         return asdict(
             features.run(
                 settings,
@@ -78,7 +79,7 @@ def train_model(dag_run: Any, params: Mapping[str, Any], run_id: str) -> Result:
 
         return asdict(
             training.run(
-                load_settings(),
+                task_settings(),
                 as_of=dates.as_of(dag_run),
                 run_date=dates.run_date(dag_run),
                 force=training_forced(params, dag_run.conf),
@@ -97,7 +98,7 @@ def evaluate_model(dag_run: Any, ti: Any) -> Result:
     with airflow_errors():
         from movie_recommender import evaluation
 
-        settings = load_settings()
+        settings = task_settings()
         version = _result(ti, "train_model")["version"]
         return asdict(evaluation.run(settings, as_of=dates.as_of(dag_run), version=version))
 
@@ -116,5 +117,5 @@ def deploy_model(ti: Any) -> Result:
     with airflow_errors():
         from movie_recommender import registry
 
-        settings = load_settings()
+        settings = task_settings()
         return asdict(registry.promote(settings, version=_result(ti, "train_model")["version"]))

@@ -1,22 +1,35 @@
-"""The watcher of task SLAs: a thread in the triggerer that alerts while a task is still late.
+"""The watcher: a thread in the triggerer that alerts late tasks and runs, and empties the outbox.
 
 It survives what kills a task, its supervisor or the scheduler, and starts again with the
-triggerer. Each miss is alerted once: the audit log is its memory, written as soon as one channel
-has the alert. A channel that refuses is tried again in every sweep while the task is late; after
-a restart of the triggerer it isn't. With several triggerers each may alert once.
+triggerer. A miss is alerted once for a task and run, or for a run: it is claimed in the audit log,
+in one transaction with putting its letters into the outbox, so that of several triggerers one does
+it, and a kill loses nothing.
 """
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Protocol
 
+from movie_recommender.errors import NotReadyError
 from movie_recommender.orchestration import DAG_ID
 from movie_recommender.orchestration.alerts import Alert
-from movie_recommender.orchestration.delivery import Channel, channels, deliver
-from movie_recommender.orchestration.sla import RunningTask, late_tasks, task_alert
-from movie_recommender.settings import alert_contacts
+from movie_recommender.orchestration.delivery import Post, UndeliveredError
+from movie_recommender.orchestration.limits import CurrentSlas
+from movie_recommender.orchestration.outbox import Letter
+from movie_recommender.orchestration.sla import (
+    BegunTask,
+    Late,
+    OpenRun,
+    Slas,
+    alert_about,
+    late_tasks,
+    letters,
+    slas,
+)
+from movie_recommender.settings import AlertContacts, alert_contacts
 
 logger = logging.getLogger(__name__)
 
@@ -25,50 +38,90 @@ INTERVAL_S = 15.0
 
 
 class State(Protocol):
-    """Where running tasks are read and misses are kept: the module `airflow_state`."""
+    """Where begun tasks are read and misses are kept: the module `airflow_state`."""
 
-    def running_tasks(self, dag_id: str) -> list[RunningTask]:
-        """The tries that are running now."""
+    def begun_tasks(self, dag_id: str) -> list[BegunTask]:
+        """The tasks of running runs that have begun and aren't over."""
 
-    def recorded_misses(self, dag_id: str, run_ids: Iterable[str]) -> set[tuple[str, str, int]]:
-        """The keys of the misses that were alerted before."""
+    def open_runs(self, dag_id: str) -> list[OpenRun]:
+        """The runs that are queued or running."""
 
-    def record_miss(self, task: RunningTask, alert: Alert) -> None:
-        """Remember that the miss was alerted."""
+    def recorded_misses(self, late: Iterable[Late]) -> set[tuple[str, str | None]]:
+        """The keys of those whose miss was alerted before."""
+
+    def claimed(self, late: Late, alert: Alert) -> AbstractContextManager[bool]:
+        """Whether the miss is the caller's to alert; recorded when the block ends well."""
 
 
 class Watcher:
-    """Looks for late tasks and alerts each once by every channel."""
+    """Looks for late tasks and runs and alerts each once by every channel.
 
-    def __init__(self, state: State, by: Mapping[str, Channel]) -> None:
+    Args:
+        state: where tasks, runs and misses are.
+        contacts: where alerts go.
+        post: delivers them.
+        limits: asked in every sweep.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        contacts: AlertContacts,
+        post: Post,
+        limits: Callable[[], Slas] = slas,
+    ) -> None:
         self._state = state
-        self._channels = by
-        # The channels that still owe an alert that another one has delivered, by its key.
-        self._refused: dict[tuple[str, str, int], set[str]] = {}
+        self._limits = limits
+        self._contacts = contacts
+        self._post = post
 
     def sweep(self, now: datetime) -> int:
-        """Alert the tasks that are late at `now` and weren't alerted before; how many those are."""
-        late = late_tasks(self._state.running_tasks(DAG_ID), now)
-        keys = {task.key for task in late}
-        self._refused = {key: names for key, names in self._refused.items() if key in keys}
-        if not late:
-            return 0
-        recorded = self._state.recorded_misses(DAG_ID, {task.run_id for task in late})
-        return sum(self._alert(task, now, recorded=task.key in recorded) for task in late)
+        """Alert what is late at `now` and wasn't alerted before; how many tasks and runs those are.
 
-    def _alert(self, task: RunningTask, now: datetime, *, recorded: bool) -> bool:
-        new = not recorded and task.key not in self._refused
-        wanted = set(self._channels) if new else self._refused.get(task.key, set())
-        alert = task_alert(task, now)
-        owed = {name: send for name, send in self._channels.items() if name in wanted}
-        failed = deliver(alert, owed)
-        if new and failed == wanted:
+        What waits in the outbox is sent, whatever becomes of what is late.
+        """
+        try:
+            limits = self._limits()
+            late = self._late(limits, now)
+            recorded = self._state.recorded_misses(late)
+            return sum(self._alert(each, limits, now) for each in late if each.key not in recorded)
+        finally:
+            self._post.flush(now)
+
+    def _late(self, limits: Slas, now: datetime) -> list[Late]:
+        late: list[Late] = []
+        late += late_tasks(self._state.begun_tasks(DAG_ID), limits.tasks, now)
+        if limits.run_is_variable:  # else the DAG's deadline alerts
+            runs = self._state.open_runs(DAG_ID)
+            late += [run for run in runs if now - run.run_started > limits.run]
+        return late
+
+    def _alert(self, late: Late, limits: Slas, now: datetime) -> bool:
+        alert = alert_about(late, limits, now)
+        with self._state.claimed(late, alert) as ours:
+            if ours:
+                self._hand_over(letters(late.once, alert, self._contacts, now))
+                logger.warning("sla miss run_id=%s task_id=%s", late.run_id, late.task_id)
+        return ours
+
+    def _hand_over(self, found: list[Letter]) -> None:
+        """Each letter is kept, or sent at once where the outbox can't be written.
+
+        Raises:
+            NotReadyError: not one was; the next sweep tries again.
+        """
+        taken = [self._post.keep(letter) or self._sent(letter) for letter in found]
+        if not any(taken):
+            message = "No letter could be kept or sent; the lines above say why"
+            raise NotReadyError(message)
+
+    def _sent(self, letter: Letter) -> bool:
+        try:
+            self._post.deliver(letter)
+        except UndeliveredError as error:
+            logger.warning("%s", error)
             return False
-        self._refused[task.key] = failed
-        if not recorded:
-            self._state.record_miss(task, alert)
-            logger.warning("sla miss alerted run_id=%s task_id=%s try=%s", *task.key)
-        return new
+        return True
 
 
 def start(stop: threading.Event, *, interval_s: float = INTERVAL_S) -> threading.Thread:
@@ -94,5 +147,7 @@ def _watch(stop: threading.Event, interval_s: float) -> None:
 def _watcher() -> Watcher:
     from movie_recommender.orchestration import airflow_state
 
-    logger.info("sla watcher: watching dag_id=%s", DAG_ID)
-    return Watcher(airflow_state, channels(alert_contacts()))
+    contacts = alert_contacts()
+    logger.info("sla watcher: watching dag_id=%s outbox=%s", DAG_ID, contacts.outbox)
+    limits = CurrentSlas(airflow_state.variables)
+    return Watcher(airflow_state, contacts, Post(contacts), limits)

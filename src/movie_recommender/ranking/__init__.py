@@ -9,14 +9,12 @@ beat stand behind `ranking.baselines`, as fitting them takes a library that serv
 from movie_recommender.ranking.chance import Random
 from movie_recommender.ranking.dataset import Dataset
 from movie_recommender.ranking.encoding import Encoding
-from movie_recommender.ranking.item_knn import ItemKNN
 from movie_recommender.ranking.oracle import Oracle
 from movie_recommender.ranking.scorer import NeuMF, Popularity, Scorer
 
 __all__ = [
     "Dataset",
     "Encoding",
-    "ItemKNN",
     "NeuMF",
     "Oracle",
     "Popularity",

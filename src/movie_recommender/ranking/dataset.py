@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.sparse import csr_array
 
 from movie_recommender.errors import InputDataError
+
+if TYPE_CHECKING:  # it takes 24 MB that a server does without: imported where a matrix is made
+    from scipy.sparse import csr_array
 
 _MICROSECOND = timedelta(microseconds=1)
 _DAY_US = 86_400_000_000
@@ -33,8 +36,8 @@ class Dataset:
 
     users: pa.Table
     movies: pa.Table
-    positives: csr_array
-    seen: csr_array
+    positives: "csr_array"
+    seen: "csr_array"
     until: datetime
     times: npt.NDArray[np.int64] | None = None
 
@@ -62,11 +65,13 @@ class Dataset:
         return ages
 
     @cached_property
-    def unliked(self) -> csr_array:
+    def unliked(self) -> "csr_array":
         """(U, I) float32, 1 where the user met the movie before `until` and has no positive.
 
         Whoever opened, watched or rated a movie chose it: that says much about his taste, too.
         """
+        from scipy.sparse import csr_array
+
         unliked = csr_array(self.seen - self.positives)
         unliked.eliminate_zeros()
         unliked.sort_indices()
@@ -81,6 +86,8 @@ class Dataset:
         Raises:
             InputDataError: the frame names a user or movie that its feature table lacks.
         """
+        from scipy.sparse import csr_array
+
         past = frame.filter(pc.less(frame["event_time"], _instant(until)))
         seen = _matrix(past, users, movies)
         liked = past.filter(pc.equal(past["label"], 1))
@@ -94,7 +101,7 @@ class Dataset:
 
 def positives_between(
     frame: pa.Table, start: datetime, end: datetime, *, users: pa.Table, movies: pa.Table
-) -> csr_array:
+) -> "csr_array":
     """(U, I) float32 of the first positives with `start` <= event_time < `end`."""
     window = pc.and_(
         pc.greater_equal(frame["event_time"], _instant(start)),
@@ -129,8 +136,10 @@ def _matrix(
     movies: pa.Table,
     *,
     values: npt.NDArray[np.generic] | None = None,
-) -> csr_array:
+) -> "csr_array":
     """(U, I) of one value a row of `rows`, 1 unless given; a pair has one row at most."""
+    from scipy.sparse import csr_array
+
     user_rows = _rows(rows, users, "user_id")
     movie_rows = _rows(rows, movies, "movie_id")
     if values is None:

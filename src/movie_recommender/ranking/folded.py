@@ -65,6 +65,12 @@ class Folded:
         half: Floats = self.vectors @ weights["mlp_movie"] + popularity
         return half
 
+    def scores(self, weights: Mapping[str, Floats], users: Floats) -> Floats:
+        """(B, I) float32 log odds of a positive, for users' vectors (B, d) float32."""
+        products = np.asarray((users * weights["gmf_out"]) @ self.vectors.T, np.float32)  # (B, I)
+        deep = tower(weights, users, self.half(weights), products)
+        return np.asarray(products + deep + self.bias, np.float32)
+
     def save(self, path: Path) -> None:
         """Write the safetensors file `path`."""
         save_file({"vectors": self.vectors, "bias": self.bias}, path)
@@ -84,7 +90,7 @@ def tower(weights: Mapping[str, Floats], users: Floats, half: Floats, products: 
     first = user_half.T[:, :, None] + half.T[:, None, :]  # (h1, B, I)
     first += products * w["mlp_gmf"][:, None, None]
     np.maximum(first, 0.0, out=first)
-    second = w["mlp_hidden"].T @ first.reshape(len(first), -1)  # (h2, B * I)
+    second = w["mlp_hidden"].T @ first.reshape(len(first), products.size)  # (h2, B * I)
     second += w["mlp_hidden_bias"][:, None]
     np.maximum(second, 0.0, out=second)
     return np.asarray((w["mlp_out"] @ second).reshape(products.shape), np.float32)

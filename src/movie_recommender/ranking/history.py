@@ -1,10 +1,13 @@
 """A user's history as weights: the newest movies say most about what comes next."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
+
+if TYPE_CHECKING:  # see `ranking.dataset`
+    from scipy.sparse import csr_array
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -29,7 +32,7 @@ ALL_ALIKE = Recency(half_life=1.0, floor=1.0)
 """For histories whose order isn't known."""
 
 
-def oldest_first(positives: csr_array, times: Ints | None) -> Ints:
+def oldest_first(positives: "csr_array", times: Ints | None) -> Ints:
     """(P,) places in `positives.indices` by user, then time; of equal times the lower movie row.
 
     Args:
@@ -59,7 +62,7 @@ def recency_weights(counts: Ints, recency: Recency) -> Floats:
     return np.asarray(weights / length[owner], np.float32)
 
 
-def history_matrix(positives: csr_array, times: Ints | None, recency: Recency) -> csr_array:
+def history_matrix(positives: "csr_array", times: Ints | None, recency: Recency) -> "csr_array":
     """(U, I) float32: `recency_weights` of each user's whole history, by row.
 
     Args:
@@ -67,6 +70,8 @@ def history_matrix(positives: csr_array, times: Ints | None, recency: Recency) -
         times: (P,) in the order of `positives.indices`; None: all weigh alike.
         recency: how the weights fall.
     """
+    from scipy.sparse import csr_array
+
     order = oldest_first(positives, times)
     weights = np.empty(positives.nnz, np.float32)
     counts = np.diff(positives.indptr)

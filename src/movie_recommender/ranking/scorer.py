@@ -2,18 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file
-from scipy.sparse import csr_array
 
 from movie_recommender.ranking.dataset import Dataset, rows_of
 from movie_recommender.ranking.encoding import Encoding
 from movie_recommender.ranking.folded import Folded, tower
 from movie_recommender.ranking.history import ALL_ALIKE, Recency, history_matrix
+
+if TYPE_CHECKING:  # see `ranking.dataset`
+    from scipy.sparse import csr_array
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -81,6 +83,10 @@ class NeuMF:
         users += _log_count(unliked) * weights["unliked_activity"]
         self._users: Floats = users  # (U, d)
 
+    def vectors(self, user_rows: Rows) -> Floats:
+        """(B, d) float32 of users: all that a score takes from them."""
+        return self._users[user_rows]
+
     def scores(self, user_rows: Rows) -> Floats:
         """(B, I) float32 log odds of a positive."""
         users = self._users[user_rows]  # (B, d)
@@ -92,7 +98,7 @@ class NeuMF:
         return np.asarray(scores + self._bias, np.float32)
 
 
-def _log_count(history: csr_array) -> Floats:
+def _log_count(history: "csr_array") -> Floats:
     """(U, 1) of log(1 + movies)."""
     counts: Floats = np.diff(history.indptr)[:, None].astype(np.float32)
     return np.log1p(counts)

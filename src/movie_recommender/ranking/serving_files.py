@@ -14,6 +14,7 @@ from movie_recommender.ranking.folded import MOVIES, SCORER, Folded
 from movie_recommender.ranking.graph import scorer_graph
 from movie_recommender.ranking.popular import POPULAR, Popular
 from movie_recommender.ranking.scorer import ENCODING, WEIGHTS
+from movie_recommender.ranking.two_stages import write_shortlist
 
 MLMODEL = "MLmodel"
 """File by which MLflow knows how to load the bundle as a `pyfunc` model."""
@@ -21,8 +22,11 @@ MLMODEL = "MLmodel"
 _LOADER = "movie_recommender.serving.pyfunc"
 
 
-def write_serving_files(bundle: Path, dataset: Dataset) -> None:
+def write_serving_files(bundle: Path, dataset: Dataset) -> dict[str, float]:
     """Graph, movies' vectors, contacts, popularity and `MLmodel`, beside weights and encoding.
+
+    Of a large catalogue the shortlist, too. What it was measured to find is returned, see
+    `two_stages.write_shortlist`.
 
     Users' vectors aren't reckoned ahead: the table of their ids is the weights' own, and of its
     rows a request needs one.
@@ -41,6 +45,7 @@ def write_serving_files(bundle: Path, dataset: Dataset) -> None:
     Contacts.of(dataset).save(bundle / CONTACTS)
     Popular.of(dataset, encoding).save(bundle / POPULAR)
     (bundle / MLMODEL).write_text(_mlmodel())
+    return write_shortlist(bundle, dataset, weights, folded)
 
 
 def _mlmodel() -> str:

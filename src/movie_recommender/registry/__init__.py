@@ -13,6 +13,7 @@ from movie_recommender.registry.promotion import (
     rollback,
     snapshot_in_production,
 )
+from movie_recommender.registry.shadow import set_shadow
 
 __all__ = [
     "Manifest",
@@ -22,6 +23,7 @@ __all__ = [
     "promote",
     "read_manifest",
     "rollback",
+    "set_shadow",
     "snapshot_in_production",
     "write_manifest",
 ]

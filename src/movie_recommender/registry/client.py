@@ -20,6 +20,7 @@ from movie_recommender.settings import Settings
 
 PRODUCTION = "production"
 PREVIOUS = "previous"
+SHADOW = "shadow"
 BUNDLE = "bundle"
 PARENT_RUN = MLFLOW_PARENT_RUN_ID
 """Tag of a run that belongs beneath another: MLflow shows it there."""
@@ -52,6 +53,10 @@ class Registry:
         os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "2"
         os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+        user, password = settings.mlflow_tracking_username, settings.mlflow_tracking_password
+        if user is not None and password is not None:
+            os.environ["MLFLOW_TRACKING_USERNAME"] = user
+            os.environ["MLFLOW_TRACKING_PASSWORD"] = password.get_secret_value()
         self._client = MlflowClient(tracking_uri=self.url, registry_uri=self.url)
 
     def start_run(

@@ -63,12 +63,12 @@ def create_app(
         lifespan=lifespan,
         responses=_ERRORS,  # type: ignore[arg-type]  # its int keys are of a wider type
     )
-    hot = HotRoute(context.service, context.impressions, app)
+    hot = HotRoute(context.service, context.impressions, app, shadow=context.shadow)
     app.include_router(routes_lists.router(context, hot))
     app.include_router(routes_movies.router(context))
     app.include_router(routes_feedback.router(context))
     app.include_router(routes_status.router(context, metrics_directory))
-    app.include_router(web.router(context, hot))
+    app.include_router(web.router(context, hot, metrics_directory))
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)

@@ -5,6 +5,7 @@
     journal/                   contacts since then
     claims.sqlite              which event each idempotency key of the last day stands for
     model.json, store.json     which of them to serve; written whole, by a rename
+    shadow.json                which bundle to rank with beside it
     workers/N.json             what worker N serves
     reload                     touched by who wants the keeper to look at once
 
@@ -114,6 +115,10 @@ class CacheFolder:
         """Which bundle to serve; empty where it was never said or can't be read."""
         return self._read("model.json", ModelState)
 
+    def shadow(self) -> ModelState:
+        """Which bundle to rank with beside it; empty where none is to."""
+        return self._read("shadow.json", ModelState)
+
     def store(self) -> StoreState:
         """Which contacts to serve; empty where it was never said or can't be read."""
         return self._read("store.json", StoreState)
@@ -122,8 +127,12 @@ class CacheFolder:
         """Put a state in place of the last one."""
         self._write("model.json" if isinstance(state, ModelState) else "store.json", state)
 
+    def say_shadow(self, state: ModelState) -> None:
+        """Put which bundle to rank with beside it in place of the last one."""
+        self._write("shadow.json", state)
+
     def stamp(self) -> tuple[int, int]:
-        """Another one whenever a state was said."""
+        """Another one whenever a state was said, but for the shadow's."""
         return _changed(self.path / "model.json"), _changed(self.path / "store.json")
 
     def say_worker(self, number: int, state: WorkerState) -> None:
@@ -150,11 +159,11 @@ class CacheFolder:
         """Another number whenever somebody asked."""
         return _changed(self.path / "reload")
 
-    def tidy(self, folder: Path, *, keep: str | None) -> None:
-        """Delete all but the newest few in `folder`, and never `keep`, a path in this one."""
+    def tidy(self, folder: Path, *keep: str | None) -> None:
+        """Delete all but the newest few in `folder`, and never `keep`, paths in this one."""
         newest = sorted(folder.iterdir(), key=_changed, reverse=True)
         for path in newest[KEEP:]:
-            if path.relative_to(self.path).as_posix() == keep:
+            if path.relative_to(self.path).as_posix() in keep:
                 continue
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)

@@ -9,6 +9,7 @@ from movie_recommender.serving.claims import Claims
 from movie_recommender.serving.delivery import Delivery
 from movie_recommender.serving.impressions import Impressions
 from movie_recommender.serving.service import Service
+from movie_recommender.serving.shadow import Shadow
 from movie_recommender.settings import Settings
 
 Watch = Callable[[], Awaitable[None]]
@@ -25,3 +26,4 @@ class Context:
     impressions: Impressions
     door: Door
     claims: Claims
+    shadow: Shadow | None = None

@@ -17,8 +17,10 @@ from movie_recommender.settings import Settings
 logger = logging.getLogger(__name__)
 
 QUEUE_MESSAGES = 10_000
+_UNKNOWN = "not asked yet"
 _POLL_S = 0.2
 _PROBE_S = 5.0
+_PAUSE_S = 1.0
 
 
 class Delivery:
@@ -29,7 +31,7 @@ class Delivery:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.gone: str | None = "not asked yet"
+        self.gone: str | None = _UNKNOWN
         """Why the broker can't be reached; None: it can."""
         self._timeout_s = settings.serving_feedback_timeout_s
         self._servers = settings.kafka_bootstrap_servers
@@ -40,7 +42,8 @@ class Delivery:
             queue_buffering_max_messages=QUEUE_MESSAGES,
             message_timeout_ms=int(self._timeout_s * 1000),
         )
-        self._producer = Producer({**config, "error_cb": self._note})
+        self._config = {**config, "error_cb": self._note}
+        self._producer = Producer(self._config)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="delivery", daemon=True)
         self._thread.start()
@@ -67,13 +70,16 @@ class Delivery:
 
     def close(self) -> None:
         """Wait a moment for what is under way, and end."""
-        self._producer.flush(self._timeout_s)
+        with suppress(KafkaException):  # it may have ended by itself
+            self._producer.flush(self._timeout_s)
         self._stop.set()
         self._thread.join()
 
     def _not_delivered(self, error: Exception) -> NotReadyError:
         reason = error.args[0] if error.args else "no confirmation in time"
         text = reason.str() if isinstance(reason, KafkaError) else str(reason)
+        if self.gone not in (None, _UNKNOWN, text):  # a time-out doesn't say why
+            text = f"{text}; {self.gone}"
         return NotReadyError(
             f"Kafka at KAFKA_BOOTSTRAP_SERVERS={self._servers} didn't confirm the event within "
             f"{self._timeout_s:g} s ({text}). Start the broker or correct the variable."
@@ -86,13 +92,24 @@ class Delivery:
             if time.monotonic() >= due:
                 self._probe()
                 due = time.monotonic() + _PROBE_S
-            self._producer.poll(_POLL_S)
+            try:
+                self._producer.poll(_POLL_S)
+            except KafkaException as error:
+                self._begin_anew(_text(error))
+                due = time.monotonic() + _PROBE_S  # until then it isn't known to be well
+
+    def _begin_anew(self, reason: str) -> None:
+        """After a fatal error, as where this user lost the right to write: it never sends again."""
+        self.gone = reason
+        logger.warning("the Kafka producer has ended: %s; another one is made", reason)
+        self._stop.wait(_PAUSE_S)
+        self._producer = Producer(self._config)
 
     def _probe(self) -> None:
         try:
             found: Any = self._producer.list_topics(self._topic, timeout=1.0).topics[self._topic]
         except KafkaException as error:
-            self.gone = self.gone if self.gone not in (None, "not asked yet") else _text(error)
+            self.gone = self.gone if self.gone not in (None, _UNKNOWN) else _text(error)
             return
         self.gone = None if found.error is None else found.error.str()
 

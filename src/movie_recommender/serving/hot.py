@@ -12,6 +12,7 @@ from movie_recommender.serving.metrics import ANSWERS, CACHE, RESPONSES, SECONDS
 from movie_recommender.serving.problems import Problem, wrong_request
 from movie_recommender.serving.query import MAX_USER_ID, Query
 from movie_recommender.serving.service import Service
+from movie_recommender.serving.shadow import Shadow
 
 PATH = "/recommendations/"
 ROUTE = "/recommendations/{user_id}"
@@ -28,10 +29,14 @@ class HotRoute:
         service: answers.
         impressions: takes what was shown.
         app: the rest of the application.
+        shadow: ranks some of what was shown a second time; None: nobody does.
     """
 
-    def __init__(self, service: Service, impressions: Impressions, app: App) -> None:
+    def __init__(
+        self, service: Service, impressions: Impressions, app: App, *, shadow: Shadow | None = None
+    ) -> None:
         self._service = service
+        self._shadow = shadow
         self._impressions = impressions
         self._app = app
         self._seconds = SECONDS.labels(ROUTE)
@@ -90,6 +95,8 @@ class HotRoute:
             self._service.clock(),
         )
         self._impressions.put(shown)
+        if self._shadow is not None:
+            self._shadow.put(query, answer)
         return answer.body(impression_id)
 
 

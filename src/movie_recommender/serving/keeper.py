@@ -19,7 +19,7 @@ from pathlib import Path
 from movie_recommender.errors import MovieRecommenderError, NotReadyError, RegistryError
 from movie_recommender.serving.cache import CacheFolder, ModelState, StoreState
 from movie_recommender.serving.journal import Journal
-from movie_recommender.serving.registry_api import Production, RegistryApi
+from movie_recommender.serving.registry_api import SHADOW, Production, RegistryApi
 from movie_recommender.serving.seen import LATEST
 from movie_recommender.settings import Settings
 
@@ -44,7 +44,7 @@ class Keeper:
         self._settings = settings
         self._folder = folder
         self._registry = RegistryApi(settings)
-        self._refused: Production | None = None
+        self._refused: dict[Production, str] = {}
         self._store_stamp: tuple[int, ...] | None = None
         self._reading: BaseProcess | None = None
 
@@ -68,7 +68,8 @@ class Keeper:
         if found != state:
             logger.info("serving model: %s", found)
             self._folder.say(found)
-            self._folder.tidy(self._folder.bundles, keep=found.path)
+            self._folder.tidy(self._folder.bundles, found.path, self._folder.shadow().path)
+        self._look_at_shadow(found)
         self._look_at_store()
 
     def _model(self, state: ModelState) -> ModelState:
@@ -88,16 +89,29 @@ class Keeper:
         path = self._folder.bundles / production.folder
         if state.path == self._relative(path) and path.exists():
             return replace(state, gone=None, refused=None)
-        if production == self._refused:  # damaged files don't get better by being asked for
-            return state
+        if production not in self._refused:  # damaged files don't get better by being asked for
+            try:
+                self._fetch(production, path)
+                return ModelState(production.version, self._relative(path))
+            except (RegistryError, OSError) as error:
+                self._refused[production] = f"version {production.version}: {error}"
+                logger.error("version=%s isn't served: %s", production.version, error)  # noqa: TRY400
+        return replace(state, gone=None, refused=self._refused[production])
+
+    def _look_at_shadow(self, production: ModelState) -> None:
+        """Fetch the version that ranks beside production; what fails there leaves none."""
+        state = self._folder.shadow()
         try:
-            self._fetch(production, path)
-        except (RegistryError, OSError) as error:
-            self._refused = production
-            logger.error("version=%s isn't served: %s", production.version, error)  # noqa: TRY400
-            return replace(state, gone=None, refused=f"version {production.version}: {error}")
-        self._refused = None
-        return ModelState(production.version, self._relative(path))
+            named = self._registry.named(SHADOW) if self._settings.serving_shadow_share else None
+        except NotReadyError:
+            return
+        if named is None or named.version == production.version:
+            found = ModelState()
+        else:
+            found = self._fetched(named, state if state.version == named.version else ModelState())
+        if found != state:
+            logger.info("shadow: %s", found)
+            self._folder.say_shadow(found)
 
     def _fetch(self, production: Production, path: Path) -> None:
         """Download and check beside, then one rename."""
@@ -148,7 +162,7 @@ class Keeper:
             return
         self._say_store(StoreState(snapshot.id, self._relative(path)))
         Journal(self._folder.journal).forget((snapshot.as_of - LATEST - _A_DAY).date())
-        self._folder.tidy(self._folder.stores, keep=self._relative(path))
+        self._folder.tidy(self._folder.stores, self._relative(path))
 
     def _say_store(self, state: StoreState) -> None:
         if state != self._folder.store():

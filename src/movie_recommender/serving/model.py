@@ -16,10 +16,11 @@ from movie_recommender.errors import RegistryError
 from movie_recommender.ranking.contacts import CONTACTS, Contacts, Person
 from movie_recommender.ranking.dataset import rows_of
 from movie_recommender.ranking.encoding import AGE_EDGES, Encoding
-from movie_recommender.ranking.folded import MOVIES, SCORER
+from movie_recommender.ranking.folded import MOVIES, SCORER, Folded
 from movie_recommender.ranking.history import Recency, recency_weights
 from movie_recommender.ranking.popular import POPULAR, Popular
 from movie_recommender.ranking.scorer import CATALOGUE, ENCODING, WEIGHTS
+from movie_recommender.ranking.shortlist import SHORTLIST, Shortlist
 from movie_recommender.serving.catalogue import Catalogue
 from movie_recommender.serving.search import TitleSearch
 
@@ -62,6 +63,8 @@ class ServedModel:
         self._user_ids: Ints = self.weights["user_ids"]  # (U,)
         self._lengths: Floats = np.linalg.norm(self.movies, axis=1)  # (I,)
         self._session = _session(bundle / SCORER)
+        has_shortlist = SHORTLIST in self.manifest.files
+        self.shortlist = Shortlist.open(bundle / SHORTLIST) if has_shortlist else None
         self.recency = lru_cache(maxsize=1024)(self._weigh)
         self._side_of = lru_cache(maxsize=4096)(self._side)
         self.allowed = lru_cache(maxsize=64)(self.catalogue.allowed)
@@ -84,6 +87,13 @@ class ServedModel:
     def scores(self, users: Floats) -> Floats:
         """(B, I) float32 log odds of a positive, for users' vectors (B, d) float32."""
         (scores,) = self._session.run(None, {"user": users})
+        found: Floats = scores
+        return found
+
+    def scores_of(self, user: Floats, rows: Ints) -> Floats:
+        """(n,) float32 log odds of a positive, for a user's vector (d,) and n movies."""
+        part = Folded(self.movies[rows], self.bias[rows])
+        (scores,) = part.scores(self.weights, user[None])
         found: Floats = scores
         return found
 

@@ -13,6 +13,9 @@ from movie_recommender.errors import NotReadyError, RegistryError
 from movie_recommender.settings import Settings
 
 PRODUCTION = "production"
+SHADOW = "shadow"
+"""Alias of a version that ranks beside production and isn't shown."""
+PREVIOUS = "previous"
 
 _ALIAS = "/api/2.0/mlflow/registered-models/alias"
 _FILE = "/get-artifact"
@@ -48,10 +51,18 @@ class RegistryApi:
             base_url=self.url, timeout=settings.mlflow_timeout_s, auth=auth, follow_redirects=False
         )
 
+    def close(self) -> None:
+        """Let go of its connections."""
+        self._client.close()
+
     def production(self) -> Production | None:
         """The version that the alias `production` points to, or None."""
+        return self.named(PRODUCTION)
+
+    def named(self, alias: str) -> Production | None:
+        """The version that an alias points to, or None."""
         with self._answering():
-            answer = self._client.get(_ALIAS, params={"name": self.name, "alias": PRODUCTION})
+            answer = self._client.get(_ALIAS, params={"name": self.name, "alias": alias})
             if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.BAD_REQUEST):
                 code = answer.json().get("error_code")
                 if code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
@@ -74,6 +85,15 @@ class RegistryApi:
         for name in named_files(directory):
             self._fetch(production, name, directory)
         read_manifest(directory)
+
+    def look(self, production: Production, directory: Path) -> list[str]:
+        """Names of a version's files, by its manifest, which alone is fetched into `directory`.
+
+        Raises:
+            RegistryError: it has no manifest, or its format is another.
+        """
+        self._fetch(production, MANIFEST, directory)
+        return named_files(directory)
 
     def _fetch(self, production: Production, name: str, directory: Path) -> None:
         # What MLflow's own pages ask: its server reads the file, wherever artifacts are kept.

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import logging
 import os
+import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,12 +25,13 @@ from movie_recommender.serving.context import Context
 from movie_recommender.serving.delivery import Delivery
 from movie_recommender.serving.impressions import Impressions
 from movie_recommender.serving.journal import Journal
-from movie_recommender.serving.metrics import MODEL
+from movie_recommender.serving.metrics import MODEL, NEWEST_MODEL
 from movie_recommender.serving.model import ServedModel
 from movie_recommender.serving.patience import patient_protocol
 from movie_recommender.serving.room import Room
 from movie_recommender.serving.seen import Seen
 from movie_recommender.serving.service import Service
+from movie_recommender.serving.shadow import Shadow
 from movie_recommender.serving.traces import traced
 from movie_recommender.settings import Settings
 
@@ -95,6 +97,7 @@ class Follower:
         self._service.use_model(model, seen)
         self._model = state
         MODEL.set(model.version)
+        NEWEST_MODEL.set(model.version)
         logger.info("worker=%s serves version=%s", self._number, model.version)
 
     async def _use_store(self, state: StoreState) -> None:
@@ -158,18 +161,22 @@ def run(
     _share_the_heap()
     service = Service(Journal(folder.journal), clock=clock)
     follower = Follower(service, folder, number=number)
+    share = settings.serving_shadow_share
+    shadow = Shadow(service, folder, share=share, draw=random.Random().random)
     delivery, impressions = Delivery(settings), Impressions(settings)
     claims = Claims(folder.claims)
-    context = Context(settings, folder, service, delivery, impressions, door, claims)
+    context = Context(settings, folder, service, delivery, impressions, door, claims, shadow)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await follower.follow()  # a worker that takes another's place answers at once
         following = asyncio.create_task(follower.run())
+        shadow.start()
         yield
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+        await asyncio.to_thread(shadow.close)
         await asyncio.to_thread(context.impressions.close)
         await asyncio.to_thread(context.delivery.close)
         claims.close()

@@ -1,4 +1,4 @@
-"""Training of the NCF model: on Sundays, when forced, or when there is no model at all.
+"""Training of the NCF model: on TRAINING_DAY, when forced, or when there is no model at all.
 
 In: the feature store's training frame. Out: one MLflow run and one model version, registered as
 the last act; a kill before that leaves production and candidates as they were. The same snapshot

@@ -57,10 +57,13 @@ def fit(
     return fitted
 
 
-def write_bundle(bundle: Path, fitted: Fitted) -> None:
-    """The model, and all else that serving reads, into a new folder for `write_manifest`."""
+def write_bundle(bundle: Path, fitted: Fitted) -> dict[str, float]:
+    """The model, and all else that serving reads, into a new folder for `write_manifest`.
+
+    Returns what was measured meanwhile, for the manifest's metrics.
+    """
     write_model(bundle, fitted)
-    write_serving_files(bundle, fitted.dataset)
+    return write_serving_files(bundle, fitted.dataset)
 
 
 def write_model(bundle: Path, fitted: Fitted) -> None:

@@ -29,7 +29,7 @@ from movie_recommender.training.validation import validation_of
 
 logger = logging.getLogger(__name__)
 
-SUNDAY = 6
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class TrainResult:
     """The version that the run goes on with, and whether and why it was trained now.
 
     `metrics` are those of the validation window: `validation_…` of the better start,
-    `validation_baseline_…` popularity's on the same pairs; empty when nothing was trained. `start`
+    `validation_baseline_…` popularity's on the same pairs; of a large catalogue `search_…`, what
+    its shortlist finds (`ranking.two_stages`). They are empty when nothing was trained. `start`
     says whether that was the `cold` one or the `warm` one, which goes on from the model before.
     """
 
@@ -58,7 +59,7 @@ def run(
     force: bool = False,
     request_id: str | None = None,
 ) -> TrainResult:
-    """Train a candidate on Sundays (UTC); on other days hand on the newest one.
+    """Train a candidate on TRAINING_DAY (UTC); on other days hand on the newest one.
 
     Without any model it trains whatever the day. A second call for the same snapshot finds the
     version that the first one registered, and so does one that was killed after registering.
@@ -79,8 +80,10 @@ def run(
     config = TrainingConfig.of(settings)
     registry = Registry(settings)
     candidate = registry.newest_candidate()
-    if candidate is not None and not force and run_date.weekday() != SUNDAY:
-        return _handed_on(candidate, f"{run_date:%A} is no training day (Sunday is)")
+    weekday = _WEEKDAYS[run_date.weekday()]
+    if candidate is not None and not force and settings.training_day not in (weekday, "daily"):
+        reason = f"{weekday} is no training day (TRAINING_DAY={settings.training_day})"
+        return _handed_on(candidate, reason)
     with FeatureStore.open(settings.feature_store_path) as store:
         check_as_of(store, as_of)
         key = _training_key(settings, store.snapshot, config, request_id if force else None)
@@ -90,7 +93,7 @@ def run(
             return _handed_on(candidate, reason)
         if existing is not None:
             return _handed_on(existing, f"already trained on snapshot {store.snapshot.id}")
-        reason = "forced" if force else "Sunday" if candidate else "no model yet"
+        reason = "forced" if force else weekday if candidate else "no model yet"
         return _train(
             settings, registry, store, config, candidate, as_of=as_of, key=key, reason=reason
         )
@@ -156,10 +159,10 @@ def _train(
             trainings = Trainings(config, starts, saves / key, log)
             contest = trainings.compare(task)
             metrics = _metrics(contest)
-            log(metrics, config.epochs)
             tags["start"] = contest.best
             bundle = Path(tmp, "bundle")
-            write_bundle(bundle, trainings.finish(dataset, contest.best))
+            metrics |= write_bundle(bundle, trainings.finish(dataset, contest.best))
+            log(metrics, config.epochs)
             _manifest(settings, bundle, store.snapshot, config, metrics, test, key)
             version = registry.register(run_id, bundle, tags=tags)
         registry.end_run(run_id)

@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +18,10 @@ from torch.nn import functional
 from movie_recommender.errors import TrainingError
 from movie_recommender.ranking import Dataset
 from movie_recommender.training import checkpoint
+from movie_recommender.training.adam import Adam, Group
 from movie_recommender.training.blocks import Bags, Block, Histories
 from movie_recommender.training.config import TrainingConfig
+from movie_recommender.training.memory import freed_memory_kept
 from movie_recommender.training.ncf import NeuMF, Past
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class _State:
     """Everything that a resumed training needs to go on as if it had never stopped."""
 
     model: NeuMF
-    optimisers: list[torch.optim.Optimizer]
+    optimiser: Adam
     rng: np.random.Generator
     epochs: list[Epoch] = field(default_factory=list)
 
@@ -86,23 +87,24 @@ def train(
     """
     torch.set_num_threads(config.threads)
     histories = Histories(dataset, config)
-    state = _State(model, _optimisers(model, histories, config), np.random.default_rng(config.seed))
+    state = _State(model, _optimiser(model, histories, config), np.random.default_rng(config.seed))
     if save is not None:
         _resume(state, save)
     for epoch in state.epochs:
         on_epoch(epoch)
-    for number in range(len(state.epochs) + 1, config.epochs + 1):
-        epoch = _epoch(state, histories, config, number)
-        _check(epoch, state.epochs, save)
-        state.epochs.append(epoch)
-        if save is not None:
-            checkpoint.save(save, state.model, state.optimisers, state.rng, state.epochs)
-        on_epoch(epoch)
+    with freed_memory_kept():
+        for number in range(len(state.epochs) + 1, config.epochs + 1):
+            epoch = _epoch(state, histories, config, number)
+            _check(epoch, state.epochs, save)
+            state.epochs.append(epoch)
+            if save is not None:
+                checkpoint.save(save, state.model, state.optimiser, state.rng, state.epochs)
+            on_epoch(epoch)
 
 
 def _resume(state: _State, path: Path) -> None:
     try:
-        fields = checkpoint.load(path, state.model, state.optimisers, state.rng)
+        fields = checkpoint.load(path, state.model, state.optimiser, state.rng)
     except FileNotFoundError:
         return
     except checkpoint.DamagedError as error:
@@ -112,24 +114,21 @@ def _resume(state: _State, path: Path) -> None:
     logger.info("resumed after epoch=%s from=%s", len(fields), path)
 
 
-def _optimisers(
-    model: NeuMF, histories: Histories, config: TrainingConfig
-) -> list[torch.optim.Optimizer]:
-    """Adam (Kingma, Ba 2015); of the users' id vectors only those of the block move."""
+def _optimiser(model: NeuMF, histories: Histories, config: TrainingConfig) -> Adam:
+    """Of the users' id vectors only those of the block move: their gradient is sparse."""
     rest = dict(model.named_parameters())
     users, movies = rest.pop("user_embedding"), rest.pop("movie_embedding")
     tower = [rest.pop(name) for name in list(rest) if name.startswith("mlp_")]
     # The loss of a step is a mean over users, the prior one of the sum over all of them.
     decay = config.movie_l2 / max(1, len(histories.active))
-    groups: list[dict[str, Any]] = [
-        {"params": [movies], "weight_decay": decay},
-        {"params": list(rest.values())},
-        {"params": tower, "times": config.mlp_rate},
-    ]
-    return [
-        torch.optim.Adam(groups, lr=config.learning_rate, fused=True),
-        torch.optim.SparseAdam([users], lr=config.learning_rate),
-    ]
+    return Adam(
+        [
+            Group([movies], weight_decay=decay),
+            Group(list(rest.values())),
+            Group(tower, rate=config.mlp_rate),
+            Group([users], sparse=True),
+        ]
+    )
 
 
 def _epoch(state: _State, histories: Histories, config: TrainingConfig, number: int) -> Epoch:
@@ -138,14 +137,9 @@ def _epoch(state: _State, histories: Histories, config: TrainingConfig, number: 
     loss = targets = rate = 0.0
     for step, block in enumerate(histories.blocks(state.rng), start=(number - 1) * steps):
         rate = config.learning_rate * _rate(step, config.epochs * steps, config.warmup)
-        for optimiser in state.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = rate * group.get("times", 1.0)
-            optimiser.zero_grad(set_to_none=True)
         loss += _backward(state, block, config, mlp=mlp)
         targets += float(block.target_weight.sum())
-        for optimiser in state.optimisers:
-            optimiser.step()
+        state.optimiser.step(rate)
     return Epoch(number, loss / max(1.0, targets), rate)
 
 

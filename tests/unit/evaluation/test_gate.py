@@ -60,6 +60,7 @@ def test_a_good_model_passes_and_lists_every_rule(settings: Settings) -> None:
         baselines={"popularity": LEAD, "als": LEAD},
         production=EQUAL,
         slices=[part(EQUAL)],
+        ahead_days=7.0,
     )
     assert result.passed
     assert [reason["rule"] for reason in result.reasons] == [
@@ -70,10 +71,21 @@ def test_a_good_model_passes_and_lists_every_rule(settings: Settings) -> None:
         "coverage_at_10",
         "beats_popularity",
         "beats_als",
+        "not_older_than_production",
         "not_worse_than_production",
         "close_to_production",
         "no_slice_worse",
     ]
+
+
+@pytest.mark.parametrize(("ahead_days", "passed"), [(7.0, True), (0.0, True), (-1.0, False)])
+def test_a_model_of_an_older_day_doesnt_replace_a_newer_one(
+    settings: Settings, ahead_days: float, passed: bool
+) -> None:
+    result = judged(settings, production=LEAD, ahead_days=ahead_days)
+    assert result.passed is passed
+    reason = rule(result, "not_older_than_production")
+    assert (reason["value"], reason["passed"]) == (ahead_days, passed)
 
 
 def test_a_reason_has_its_numbers(settings: Settings) -> None:

@@ -10,7 +10,8 @@ from movie_recommender.evaluation.contest import Contest
 from movie_recommender.evaluation.protocol import Task, Window, judge, make_task
 from movie_recommender.evaluation.report import headline, markdown
 from movie_recommender.evaluation.result import CANDIDATE, EvaluationResult, result_of
-from movie_recommender.ranking import ItemKNN, Popularity, Random, Scorer
+from movie_recommender.ranking import Popularity, Random, Scorer
+from movie_recommender.ranking.item_knn import ItemKNN
 from movie_recommender.settings import load_settings
 from tests.unit.worlds import END, checkerboard, frame_table, movies_table, users_table
 

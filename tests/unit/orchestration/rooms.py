@@ -33,6 +33,9 @@ class Trained:
 class Evaluated:
     metrics: dict[str, float]
     gate: dict[str, Any]
+    production: dict[str, float]
+    differences: dict[str, list[float]]
+    page: str = "http://mlflow.test/#/report"
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,15 @@ class Promoted:
 
 
 class Rooms:
-    """The rooms that the tasks call; `raises` maps a room to the error it ends with."""
+    """The rooms that the tasks call.
+
+    `calls` and `settings` have what each was called with; `raises` maps a room to the error that
+    it ends with.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: dict[str, dict[str, Any]] = {}
+        self.settings: dict[str, Any] = {}
         self.raises: dict[str, Exception] = {}
         self.gate_passed = True
         self._patch = monkeypatch
@@ -59,10 +67,16 @@ class Rooms:
 
     def _evaluated(self) -> Evaluated:
         rule = {"rule": "auc", "value": 0.9, "threshold": 0.75, "passed": self.gate_passed}
-        return Evaluated({"auc": 0.9}, {"passed": self.gate_passed, "reasons": [rule]})
+        return Evaluated(
+            {"auc": 0.9},
+            {"passed": self.gate_passed, "reasons": [rule]},
+            production={"version": 6, "auc": 0.85},
+            differences={"popularity": [0.2, 0.1, 0.3], "production": [0.02, 0.01, 0.03]},
+        )
 
     def _install(self, room: str, verb: str, result: Any) -> None:
         def step(settings: Any, **arguments: Any) -> Any:
+            self.settings[room] = settings
             if arguments:
                 self.calls[room] = arguments
             if room in self.raises:

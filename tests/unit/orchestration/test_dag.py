@@ -6,13 +6,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.slack.operators.slack_webhook import SlackWebhookOperator
-from airflow.providers.smtp.operators.smtp import EmailOperator
+from airflow.providers.slack.operators import slack_webhook
+from airflow.providers.smtp.operators import smtp
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator
 
+from movie_recommender.durations import in_words
 from movie_recommender.orchestration import DAG_ID, sla
+from movie_recommender.orchestration.operators import EmailOperator, SlackWebhookOperator
 
 DAGS = Path(__file__).parents[3] / "dags"
 
@@ -50,8 +52,41 @@ def test_tasks_have_exactly_their_kinds(dag):
     assert {task.task_id: type(task) for task in dag.tasks} == WORK | ALERTS
 
 
+def test_the_alerts_are_the_providers_operators_by_name_and_by_kind(dag):
+    kinds = {
+        "alert_success": slack_webhook.SlackWebhookOperator,
+        "alert_failure": slack_webhook.SlackWebhookOperator,
+        "alert_failure_email": smtp.EmailOperator,
+    }
+    for task_id, kind in kinds.items():
+        assert isinstance(dag.task_dict[task_id], kind)
+        assert dag.task_dict[task_id].task_type == kind.__name__
+
+
 def test_edges(dag):
     assert {task.task_id: task.upstream_task_ids for task in dag.tasks} == UPSTREAM
+
+
+def test_work_is_a_chain(dag):
+    """So a failure's alert, at the first failed task, names them all: no other can run then."""
+    for task_id in WORK:
+        beside = set(WORK) - {task_id}
+        beside -= dag.task_dict[task_id].get_flat_relative_ids(upstream=True)
+        beside -= dag.task_dict[task_id].get_flat_relative_ids(upstream=False)
+        # These two are the branch's: one of them is skipped.
+        expected = {"deploy_model": {"skip_deploy"}, "skip_deploy": {"deploy_model"}}
+        assert beside == expected.get(task_id, set())
+
+
+def test_a_further_channel_is_one_more_task(monkeypatch):
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setenv("ALERT_CHANNELS", "slack,mail,apprise")
+    found = DagBag(dag_folder=str(DAGS)).dags[DAG_ID]
+    task = found.task_dict["alert_failure_apprise"]
+    assert set(found.task_dict) - set(WORK | ALERTS) == {task.task_id}
+    assert task.upstream_task_ids == set(WORK)
+    assert str(task.trigger_rule.value) == "one_failed"
 
 
 def test_trigger_rules(dag):
@@ -103,7 +138,7 @@ def test_slas(dag):
     hours = {"generate_synthetic_data": 2, "extract_events": 1, "compute_features": 3}
     hours |= {"train_model": 4, "evaluate_model": 1, "deploy_model": 1}
     assert {
-        task_id: limit / timedelta(hours=1) for task_id, limit in sla.TASK_SLAS.items()
+        task_id: limit / timedelta(hours=1) for task_id, limit in sla.slas().tasks.items()
     } == hours
     [deadline] = dag.deadline
     assert deadline.interval == timedelta(hours=6)
@@ -116,8 +151,8 @@ def test_every_page_says_how_to_go_on(dag):
     for task in dag.tasks:
         assert "**By hand:**" in task.doc_md
         assert "**Rerun" in task.doc_md or task.task_id == "skip_deploy"
-        limit = sla.TASK_SLAS.get(task.task_id)
-        assert f"**SLA:** {sla.in_words(limit) if limit else 'none'}" in task.doc_md
+        limit = sla.slas().tasks.get(task.task_id)
+        assert f"**SLA:** {in_words(limit) if limit else 'none'}" in task.doc_md
 
 
 def test_outlets(dag):
@@ -177,7 +212,8 @@ def test_the_file_alone_is_enough_and_reading_it_is_cheap(tmp_path):
         f"heavy = [name for name in {heavy!r} if name in sys.modules]; "
         "assert not heavy, heavy; "
         "rooms = [n for n in sys.modules if n.startswith('movie_recommender.') "
-        "and n.split('.')[1] not in ('orchestration', 'settings', 'errors')]; "
+        "and n.split('.')[1] not in "
+        "('orchestration', 'settings', 'errors', 'forms', 'sources', 'durations')]; "
         "assert not rooms, rooms"
     )
     result = subprocess.run(

@@ -1,110 +1,239 @@
-import json
+"""Letters on their way: real channels to local servers that refuse, dawdle, and come back."""
+
 import logging
-from types import SimpleNamespace
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from movie_recommender.errors import ConfigurationError
-from movie_recommender.orchestration import delivery
-from movie_recommender.orchestration.alerts import Alert
-from movie_recommender.settings import AlertContacts
+from movie_recommender.orchestration.delivery import Post, UndeliveredError
+from movie_recommender.settings import alert_contacts
+from tests.unit.orchestration.conftest import SLACK_TOKEN, connect_mail, connect_slack, serving
+from tests.unit.orchestration.letters import letter
+from tests.unit.orchestration.sinks import MailSink, SlackSink
 
-ALERT = Alert(text="late", subject="subject", html="<p>late</p>")
-CONTACTS = AlertContacts("team@example.com", "slack_default", "smtp_default")
-
-
-def connection(**fields):
-    from airflow.sdk import Connection
-
-    extra = json.dumps(fields.pop("extra", {}))
-    return Connection(conn_id="slack_default", conn_type="http", extra=extra, **fields)
+SECOND = timedelta(seconds=1)
 
 
-URL = "https://hooks.slack.com/services/T/B/X"
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
-@pytest.mark.parametrize(
-    ("host", "token"),
-    [
-        ("hooks.slack.com", "T/B/X"),
-        ("hooks.slack.com", "/services/T/B/X"),
-        ("https://hooks.slack.com", "services/T/B/X"),
-        ("https://hooks.slack.com/services/", "T/B/X"),
-        ("hooks.slack.com/services", " /T/B/X "),
-        (None, "T/B/X"),
-        ("anything", URL),
-    ],
-)
-def test_a_token_in_the_extra_field_gives_the_webhook(host, token):
-    hook = delivery.slack_hook(connection(host=host, extra={"webhook_token": token}))
-    assert hook.client.url == URL
-    assert hook.client.timeout == delivery.TIMEOUT_S
+@pytest.fixture
+def post():
+    return Post(alert_contacts())
 
 
-def test_schema_and_port_of_the_connection_count():
-    own = connection(host="relay", schema="http", port=81, extra={"webhook_token": "T/B/X"})
-    assert delivery.webhook_url(own) == "http://relay:81/services/T/B/X"
+def fresh(key: str = "k", *channels: str):
+    return letter(key, *channels, written=now())
 
 
-def test_the_providers_form_is_left_to_the_provider():
-    own = connection(
-        host="https://hooks.slack.com/services", password="T/B/X", extra={"webhook_token": "no"}
-    )
-    assert delivery.webhook_url(own) is None
-    assert delivery.slack_hook(own).client.url == URL
+def test_the_first_channel_gets_it_and_no_other(post, slack, mail, outbox):
+    sent = fresh("k", "slack", "mail")
+    assert post.deliver(sent).by == "slack"
+    assert slack.texts == [f"text of k\nAlert id: {sent.id}"]
+    assert mail.mails == []
+    assert outbox.waiting() == []
 
 
-def test_a_connection_without_token_names_the_remedy():
-    with pytest.raises(ConfigurationError, match=r"has no token.*airflow connections add"):
-        delivery.webhook_url(connection(host="hooks.slack.com"))
+def test_a_letter_that_was_sent_is_not_sent_again(post, slack):
+    sent = fresh()
+    post.deliver(sent)
+    outcome = Post(alert_contacts()).deliver(sent)  # a retry, in another process
+    assert outcome.by is None
+    assert "or was" in outcome.note
+    assert len(slack.messages) == 1
 
 
-def test_no_slack_connection_skips_and_keeps_the_message_in_the_log(caplog):
-    from airflow.sdk.exceptions import AirflowSkipException
-
-    task = SimpleNamespace(slack_webhook_conn_id="nowhere", message="the alert's text")
-    with (
-        caplog.at_level(logging.WARNING),
-        pytest.raises(AirflowSkipException, match=r"NOT delivered.*connections add nowhere"),
-    ):
-        delivery.prepare_slack({"task": task})
-    assert "the alert's text" in caplog.text
-
-
-def test_no_smtp_connection_skips_and_keeps_the_mail_in_the_log(caplog):
-    from airflow.sdk.exceptions import AirflowSkipException
-
-    task = SimpleNamespace(conn_id="nowhere", subject="the subject", html_content="the content")
-    with pytest.raises(AirflowSkipException, match="connections add nowhere"):
-        delivery.prepare_mail({"task": task})
-    assert "the subject" in caplog.text
-    assert "the content" in caplog.text
+@pytest.mark.parametrize("status", [429, 500, 403])
+def test_the_next_channel_stands_in_and_says_so(post, slack, mail, outbox, status):
+    slack.status = status
+    outcome = post.deliver(fresh("k", "slack", "mail"))
+    assert outcome.by == "mail"
+    assert f"slack: HTTP {status}" in outcome.note
+    [content] = mail.texts
+    assert "Subject: subject of k" in content
+    assert "Sent by mail, because slack didn&#x27;t take it." in content
+    assert outbox.waiting() == []
 
 
-def test_a_slack_connection_without_token_fails_at_once(monkeypatch):
-    from airflow.sdk.exceptions import AirflowFailException
-
-    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", '{"conn_type": "http", "host": "h"}')
-    task = SimpleNamespace(slack_webhook_conn_id="slack_default", message="m")
-    with pytest.raises(AirflowFailException, match="has no token"):
-        delivery.prepare_slack({"task": task})
-
-
-def test_an_alert_goes_out_by_both_channels(slack, mail):
-    assert delivery.deliver(ALERT, delivery.channels(CONTACTS)) == set()
-    assert slack.messages == [("/services/T/B/X", "late")]
-    [(recipients, content)] = mail.mails
-    assert recipients == ["team@example.com"]
-    assert "Subject: subject" in content
+def test_a_busy_channel_is_asked_again_when_it_said(monkeypatch, slack):
+    monkeypatch.setenv("ALERT_PATIENCE_S", "1.5")
+    slack.status, slack.headers = 429, {"Retry-After": "1"}
+    started = now()
+    outcome = Post(alert_contacts()).deliver(fresh())
+    assert outcome.by is None
+    assert slack.asked == 2
+    assert now() - started >= SECOND
 
 
-def test_one_channel_down_doesnt_stop_the_other(slack, mail):
+def test_a_channel_that_recovers_within_the_patience_gets_it(monkeypatch, slack, mail):
+    monkeypatch.setenv("ALERT_PATIENCE_S", "1.5")
     slack.status = 500
-    assert delivery.deliver(ALERT, delivery.channels(CONTACTS)) == {"slack"}
+    slack.recovers_after = 1
+    assert Post(alert_contacts()).deliver(fresh("k", "slack", "mail")).by == "slack"
+    assert (slack.asked, mail.asked) == (2, 0)
+
+
+def test_a_pause_beyond_the_patience_is_not_waited_for(monkeypatch, slack, mail):
+    monkeypatch.setenv("ALERT_PATIENCE_S", "30")
+    slack.status, slack.headers = 429, {"Retry-After": "3600"}
+    started = now()
+    assert Post(alert_contacts()).deliver(fresh("k", "slack", "mail")).by == "mail"
+    assert now() - started < 5 * SECOND
+
+
+def test_what_nobody_takes_waits_and_arrives_once_when_either_is_back(post, slack, mail, outbox):
+    slack.status, mail.refuses = 500, {"RCPT": "450 busy"}
+    kept = fresh("k", "slack", "mail")
+    assert post.deliver(kept).by is None
+    assert outbox.waiting() == [kept]
+    mail.refuses = {}
+    later = Post(alert_contacts())  # another process
+    assert [later.flush(now()), later.flush(now())] == [1, 0]
+    slack.status = 200
+    assert Post(alert_contacts()).flush(now()) == 0
+    assert (len(mail.mails), len(slack.messages)) == (1, 0)
+    assert outbox.waiting() == []
+
+
+def test_a_channel_that_refuses_rests_longer_each_time(post, slack):
+    slack.status = 500
+    start = now()
+    post.deliver(fresh("a"))
+    post.keep(fresh("b"))
+    for seconds in range(0, 60, 5):
+        post.flush(start + seconds * SECOND)
+    assert slack.asked == 1 + 2  # after 15 s, and 30 s after that; not for each letter
+    slack.status = 200
+    assert post.flush(start + 600 * SECOND) == 2
+
+
+def test_how_long_slack_wants_to_be_left_alone_is_respected(post, slack):
+    slack.status, slack.headers = 429, {"Retry-After": "300"}
+    start = now()
+    post.deliver(fresh())
+    slack.status = 200
+    assert post.flush(start + 290 * SECOND) == 0
+    assert post.flush(start + 310 * SECOND) == 1
+
+
+def test_a_letter_that_is_refused_for_good_holds_no_other_up(post, slack, outbox):
+    slack.status = 400
+    post.deliver(letter("bad", written=now() - timedelta(hours=1)))
+    slack.status = 200
+    post.keep(fresh("good"))
+    assert post.flush(now()) == 1
+    assert [waiting.key for waiting in outbox.waiting()] == ["bad"]
+
+
+def test_a_late_letter_says_when_it_was_written(post, slack):
+    post.keep(letter())
+    post.flush(now())
+    assert "Delivered late: written 2025-06-01 12:00 UTC." in slack.texts[0]
+
+
+def test_without_any_connection_it_is_kept_for_a_day_and_then_forgotten(post, outbox, caplog):
+    unwanted = fresh("k", "slack", "mail")
+    outcome = post.deliver(unwanted)
+    assert outcome.by is None
+    assert "connections add slack_default" in outcome.note
+    assert "connections add smtp_default" in outcome.note
+    post.flush(now())
+    assert outbox.waiting() == [unwanted]
+    post.flush(now() + timedelta(days=1, seconds=1))
+    assert outbox.waiting() == []
+    assert "text of k" in caplog.text
+
+
+def test_an_outbox_that_cant_be_written_stops_no_alert(monkeypatch, tmp_path, slack):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ALERT_OUTBOX", str(tmp_path / "file" / "outbox"))
+    assert Post(alert_contacts()).deliver(fresh()).by == "slack"
+    assert len(slack.messages) == 1
+
+
+def test_only_an_alert_that_is_nowhere_is_an_error(monkeypatch, tmp_path, slack, caplog):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ALERT_OUTBOX", str(tmp_path / "file" / "outbox"))
+    slack.status = 500
+    with pytest.raises(UndeliveredError, match=r"ALERT_OUTBOX=.*slack: HTTP 500"):
+        Post(alert_contacts()).deliver(fresh())
+    assert "text of k" in caplog.text
+
+
+def test_what_the_disk_refuses_to_remember_is_not_sent_for_ever(post, slack, outbox, monkeypatch):
+    post.keep(fresh())
+    with monkeypatch.context() as patch:
+
+        def full(self, letter):
+            raise OSError(28, "No space left on device")
+
+        patch.setattr(type(outbox), "sent", full)
+        post.flush(now())
+        post.flush(now())
+    assert len(slack.messages) == 1
+    post.flush(now())
+    assert (len(slack.messages), outbox.waiting()) == (1, [])
+
+
+def test_no_secret_is_in_what_is_kept_sent_or_logged(post, slack, mail, tmp_path, caplog):
+    slack.status, mail.refuses = 500, {"DATA": "554 no"}
+    with caplog.at_level(logging.DEBUG):
+        outcome = post.deliver(fresh("k", "slack", "mail"))
+        mail.refuses = {}
+        Post(alert_contacts()).flush(now())
+    kept = "".join(path.read_text() for path in (tmp_path / "outbox").rglob("*.json"))
+    assert "text of k" in kept
+    for place in (kept, mail.texts[0], caplog.text, outcome.note):
+        assert SLACK_TOKEN not in place
+
+
+KILLED_AFTER_THE_ANSWER = textwrap.dedent(
+    """
+    import os, signal
+    from movie_recommender.orchestration.delivery import Post
+    from movie_recommender.orchestration.outbox import Outbox
+    from movie_recommender.settings import alert_contacts
+    from tests.unit.orchestration.letters import letter
+
+    Outbox.sent = lambda self, letter: os.kill(os.getpid(), signal.SIGKILL)
+    Post(alert_contacts()).deliver(letter("k", "mail"))
+    """
+)
+
+
+def test_killed_between_the_answer_and_the_mark_it_comes_again_with_the_same_id(mail, outbox):
+    """At least once is the limit; who reads both can tell that they are one."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_AFTER_THE_ANSWER], check=False, env=os.environ
+    )
+    assert done.returncode == -signal.SIGKILL
     assert len(mail.mails) == 1
+    post = Post(alert_contacts())
+    assert [post.flush(now()), post.flush(now())] == [1, 0]
+    assert mail.ids == [f"<{letter('k').id}@movie-recommender>"] * 2
 
 
-def test_without_connections_nothing_fails(caplog):
-    assert delivery.deliver(ALERT, delivery.channels(CONTACTS)) == set()
-    assert "connections add slack_default" in caplog.text
-    assert "connections add smtp_default" in caplog.text
+def test_both_channels_away_and_back_each_letter_arrives_once(monkeypatch, free_port, outbox):
+    """Slack answers 500, nobody listens for mail; three processes deliver what waited."""
+    slack, mail = SlackSink(), MailSink()
+    connect_slack(monkeypatch, slack.port)
+    connect_mail(monkeypatch, free_port)
+    slack.status = 500
+    sent = [fresh("success", "slack", "mail"), fresh("f1", "slack"), fresh("f2", "mail")]
+    for each in sent:
+        assert Post(alert_contacts()).deliver(each).by is None
+    assert len(outbox.waiting()) == 3
+    slack.status = 200
+    with serving(mail, free_port):
+        assert [Post(alert_contacts()).flush(now()) for _ in range(3)] == [3, 0, 0]
+    slack.close()
+    arrived = [*slack.texts, *mail.texts]
+    assert len(arrived) == 3
+    for each in sent:
+        assert sum(each.id in text for text in arrived) == 1

@@ -3,25 +3,46 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from movie_recommender.orchestration import sla
-from movie_recommender.orchestration.sla import RunningTask
+from movie_recommender.orchestration import sla, variables
+from movie_recommender.orchestration.delivery import Post
+from movie_recommender.orchestration.sla import BegunTask
+from movie_recommender.settings import alert_contacts
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 
 
-def running(task_id: str, age: timedelta) -> RunningTask:
-    return RunningTask("d", "r", task_id, 1, started=NOW - age, execution_date=NOW)
+def begun(task_id: str, age: timedelta) -> BegunTask:
+    return BegunTask("d", "r", task_id, 1, NOW - age, execution_date=NOW, run_started=NOW - age)
 
 
-@pytest.mark.parametrize(("task_id", "limit"), sla.TASK_SLAS.items())
-def test_a_task_is_late_after_its_sla_and_not_before(task_id, limit):
+@pytest.fixture(autouse=True)
+def default_slas(monkeypatch):
+    for name in ("SLA_RUN", *(f"SLA_{task.upper()}" for task in sla.TASKS)):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("task_id", sla.TASKS)
+def test_a_task_is_late_after_its_sla_and_not_before(task_id):
+    limits = sla.slas().tasks
     second = timedelta(seconds=1)
-    in_time, late = running(task_id, limit), running(task_id, limit + second)
-    assert sla.late_tasks([in_time, late], NOW) == [late]
+    in_time, late = begun(task_id, limits[task_id]), begun(task_id, limits[task_id] + second)
+    assert sla.late_tasks([in_time, late], limits, NOW) == [late]
 
 
 def test_a_task_without_sla_is_never_late():
-    assert sla.late_tasks([running("alert_success", timedelta(days=9))], NOW) == []
+    task = begun("alert_success", timedelta(days=9))
+    assert sla.late_tasks([task], sla.slas().tasks, NOW) == []
+
+
+def test_slas_are_settings_and_a_wrong_one_gives_way_to_its_default(monkeypatch):
+    monkeypatch.setenv("SLA_EXTRACT_EVENTS", "20min")
+    monkeypatch.setenv("SLA_TRAIN_MODEL", "long")
+    monkeypatch.setenv("SLA_RUN", "8h")
+    found = sla.slas()
+    assert found.tasks["extract_events"] == timedelta(minutes=20)
+    assert found.tasks["train_model"] == timedelta(hours=4)
+    assert found.run == timedelta(hours=8)
+    assert "SLA_TRAIN_MODEL='long'" in found.wrong
 
 
 def dag_run(**changes):
@@ -37,7 +58,7 @@ def dag_run(**changes):
 
 @pytest.mark.parametrize("state", ["queued", "running"])
 def test_a_run_over_its_sla_is_alerted(state):
-    alert = sla.run_alert(dag_run(state=state))
+    alert = sla.run_alert(dag_run(), state)
     assert alert is not None
     assert "not finished 6 h" in alert.text
     assert "Execution date: 2025-06-01T02:00:00+00:00" in alert.text
@@ -45,10 +66,34 @@ def test_a_run_over_its_sla_is_alerted(state):
 
 @pytest.mark.parametrize("state", ["success", "failed"])
 def test_a_run_that_is_over_is_not(state):
-    assert sla.run_alert(dag_run(state=state)) is None
+    assert sla.run_alert(dag_run(), state) is None
 
 
-def test_the_deadlines_callback_sends_by_both_channels(slack, mail):
-    asyncio.run(sla.run_sla_missed(context={"dag_run": dag_run(), "deadline": {}}))
-    assert "manual__1" in slack.messages[0][1]
-    assert "manual__1" in mail.mails[0][1]
+def missed(deadline: str = "1"):
+    asyncio.run(sla.run_sla_missed(context={"dag_run": dag_run(), "deadline": {"id": deadline}}))
+
+
+def test_the_deadlines_callback_sends_by_both_channels_once(slack, mail):
+    missed()
+    missed()  # the triggerer was killed before it could say that it was done
+    [text], [content] = slack.texts, mail.texts
+    assert "manual__1" in text
+    assert "manual__1" in content
+    missed("2")  # the run was cleared, and is late again
+    assert len(slack.messages) == len(mail.mails) == 2
+
+
+def test_the_deadlines_alert_survives_both_channels(slack, mail, outbox):
+    slack.status, mail.refuses = 500, {"RCPT": "450 busy"}
+    missed()
+    slack.status, mail.refuses = 200, {}
+    assert Post(alert_contacts()).flush(datetime.now(UTC)) == 2
+    assert (len(slack.messages), len(mail.mails)) == (1, 1)
+
+
+@pytest.mark.parametrize(("found", "sent"), [("8h", 0), (None, 1)])
+def test_the_deadline_is_silent_where_a_variable_counts(monkeypatch, slack, mail, found, sent):
+    values = {} if found is None else {f"{variables.PREFIX}SLA_RUN": found}
+    monkeypatch.setattr(variables, "read", lambda: values)
+    missed()
+    assert len(slack.messages) == len(mail.mails) == sent

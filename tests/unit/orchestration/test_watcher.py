@@ -1,49 +1,58 @@
+import contextlib
 import logging
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from movie_recommender.errors import NotReadyError
 from movie_recommender.orchestration import watcher
+from movie_recommender.orchestration.delivery import Post
+from movie_recommender.orchestration.limits import CurrentSlas
 from movie_recommender.orchestration.plugin import TriggererListener, is_triggerer
-from movie_recommender.orchestration.sla import RunningTask
+from movie_recommender.orchestration.sla import BegunTask, OpenRun
+from movie_recommender.orchestration.variables import PREFIX
 from movie_recommender.orchestration.watcher import Watcher
+from movie_recommender.settings import alert_contacts
+from tests.unit.orchestration.letters import letter
 
 START = datetime(2025, 6, 1, 2, tzinfo=UTC)
 IN_TIME = START + timedelta(minutes=59)
 LATE = START + timedelta(minutes=61)
-TASK = RunningTask("d", "r", "extract_events", 1, started=START, execution_date=START)
+TASK = BegunTask("d", "r", "extract_events", 1, START, execution_date=START, run_started=START)
+RUN = OpenRun("d", "r", START, START)
+RUN_VARIABLE = f"{PREFIX}SLA_RUN"
 
 
 class World:
-    """A metadata database and two channels, as plain lists."""
+    """A metadata database as plain lists, for several triggerers."""
 
     def __init__(self) -> None:
-        self.running = [TASK]
-        self.recorded: list[tuple[str, str, int]] = []
-        self.sent: list[str] = []
-        self.down: set[str] = set()
+        self.begun = [TASK]
+        self.runs = [RUN]
+        self.variables: dict[str, str | None] = {}
+        self.recorded: set[tuple[str, str | None]] = set()
 
-    def running_tasks(self, dag_id):
-        return self.running
+    def begun_tasks(self, dag_id):
+        return self.begun
 
-    def recorded_misses(self, dag_id, run_ids):
-        return set(self.recorded)
+    def open_runs(self, dag_id):
+        return self.runs
 
-    def record_miss(self, task, alert):
-        self.recorded.append(task.key)
+    def recorded_misses(self, late):
+        return self.recorded & {each.key for each in late}
 
-    def channel(self, name):
-        def send(alert):
-            if name in self.down:
-                raise ConnectionRefusedError(name)
-            self.sent.append(name)
-
-        return send
+    @contextlib.contextmanager
+    def claimed(self, task, alert):
+        ours = task.key not in self.recorded
+        yield ours
+        self.recorded.add(task.key)
 
     def watcher(self) -> Watcher:
-        return Watcher(self, {name: self.channel(name) for name in ("slack", "mail")})
+        limits = CurrentSlas(lambda _: self.variables)
+        return Watcher(self, alert_contacts(), Post(alert_contacts()), limits)
 
 
 @pytest.fixture
@@ -51,72 +60,136 @@ def world() -> World:
     return World()
 
 
-def test_in_time_nothing_happens(world):
+def test_in_time_nothing_happens(world, slack, mail):
     assert world.watcher().sweep(IN_TIME) == 0
-    assert world.sent == []
+    assert slack.messages == mail.mails == []
 
 
-def test_a_late_task_is_alerted_once_by_each_channel(world):
+def test_a_late_task_is_alerted_once_by_each_channel(world, slack, mail):
     sweeps = world.watcher()
     assert [sweeps.sweep(LATE) for _ in range(3)] == [1, 0, 0]
-    assert world.sent == ["slack", "mail"]
-    assert world.recorded == [TASK.key]
+    for [text] in (slack.texts, mail.texts):
+        assert "extract_events is late: begun 1 h 1 min ago, SLA 1 h" in text
 
 
-def test_a_task_that_failed_or_ended_meanwhile_is_not_alerted(world):
-    world.running = []
+def test_a_task_that_failed_or_ended_meanwhile_is_not_alerted(world, slack):
+    world.begun = []
     assert world.watcher().sweep(LATE) == 0
+    assert slack.messages == []
 
 
-def test_a_new_triggerer_doesnt_alert_again(world):
-    world.watcher().sweep(LATE)
-    assert world.watcher().sweep(LATE) == 0
-    assert len(world.sent) == 2
+def test_a_new_triggerer_or_a_second_one_doesnt_alert_again(world, slack, mail):
+    first, second = world.watcher(), world.watcher()
+    assert [first.sweep(LATE), second.sweep(LATE), world.watcher().sweep(LATE)] == [1, 0, 0]
+    assert (len(slack.messages), len(mail.mails)) == (1, 1)
 
 
-def test_the_next_try_has_its_own_sla(world):
+def test_a_retry_is_no_second_miss(world, slack, mail):
     sweeps = world.watcher()
     sweeps.sweep(LATE)
-    world.running = [RunningTask("d", "r", "extract_events", 2, LATE, START)]
-    assert sweeps.sweep(LATE + timedelta(minutes=59)) == 0
-    assert sweeps.sweep(LATE + timedelta(minutes=61)) == 1
+    world.begun = [replace(TASK, try_number=2)]
+    assert sweeps.sweep(LATE + timedelta(hours=2)) == 0
+    assert len(slack.messages) == 1
 
 
-def test_with_every_channel_down_nothing_is_remembered_and_the_next_sweep_delivers(world):
+def test_what_no_channel_takes_is_delivered_later_also_when_the_task_is_over(world, slack, mail):
     sweeps = world.watcher()
-    world.down = {"slack", "mail"}
-    assert sweeps.sweep(LATE) == 0
-    assert world.recorded == []
-    world.down = set()
+    slack.status, mail.refuses = 500, {"RCPT": "450 busy"}
     assert sweeps.sweep(LATE) == 1
-    assert world.sent == ["slack", "mail"]
+    slack.status, mail.refuses = 200, {}
+    world.begun = []
+    sweeps.sweep(LATE + timedelta(minutes=1))
+    sweeps.sweep(LATE + timedelta(minutes=2))
+    assert (len(slack.messages), len(mail.mails)) == (1, 1)
 
 
-def test_a_channel_that_was_down_gets_the_alert_later_and_the_other_not_twice(world):
+def test_a_channel_that_was_down_gets_the_alert_later_and_the_other_not_twice(world, slack, mail):
     sweeps = world.watcher()
-    world.down = {"slack"}
+    slack.status = 500
     sweeps.sweep(LATE)
-    world.down = set()
-    sweeps.sweep(LATE)
-    sweeps.sweep(LATE)
-    assert world.sent == ["mail", "slack"]
-    assert world.recorded == [TASK.key]
+    slack.status = 200
+    for minutes in (1, 2):
+        sweeps.sweep(LATE + timedelta(minutes=minutes))
+    assert (len(slack.messages), len(mail.mails)) == (1, 1)
 
 
-def test_a_refused_record_is_written_later_without_a_second_alert(world, monkeypatch):
-    sweeps = world.watcher()
+def test_a_lost_claim_leaves_letters_that_are_sent_once(world, slack, mail, monkeypatch):
+    """Killed, or the database gone, between the outbox and the audit log."""
     with monkeypatch.context() as patch:
 
+        @contextlib.contextmanager
         def locked(task, alert):
+            yield True
             message = "database is locked"
             raise OSError(message)
 
-        patch.setattr(world, "record_miss", locked)
+        patch.setattr(world, "claimed", locked)
         with pytest.raises(OSError, match="locked"):
-            sweeps.sweep(LATE)
-    sweeps.sweep(LATE)
-    assert world.sent == ["slack", "mail"]
-    assert world.recorded == [TASK.key]
+            world.watcher().sweep(LATE)
+    world.watcher().sweep(LATE)
+    assert world.recorded == {TASK.key}
+    assert (len(slack.messages), len(mail.mails)) == (1, 1)
+
+
+def test_the_outbox_is_emptied_though_the_database_is_gone(world, slack, monkeypatch):
+    Post(alert_contacts()).keep(letter())
+
+    def gone(dag_id):
+        message = "database is gone"
+        raise OSError(message)
+
+    monkeypatch.setattr(world, "begun_tasks", gone)
+    with pytest.raises(OSError, match="gone"):
+        world.watcher().sweep(LATE)
+    assert len(slack.messages) == 1
+
+
+def test_without_an_outbox_a_miss_is_sent_at_once_and_once(world, slack, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ALERT_OUTBOX", str(tmp_path / "file" / "outbox"))
+    sweeps = world.watcher()
+    slack.status = 500
+    with pytest.raises(NotReadyError, match="kept or sent"):
+        sweeps.sweep(LATE)
+    slack.status = 200
+    assert [sweeps.sweep(LATE), sweeps.sweep(LATE)] == [1, 0]
+    assert len(slack.messages) == 1
+
+
+def over(world: World, *minutes: int) -> list[int]:
+    """How many are alerted in sweeps so long after the run was queued."""
+    world.begun = []
+    sweeps = world.watcher()
+    return [sweeps.sweep(START + timedelta(minutes=each)) for each in minutes]
+
+
+def test_a_run_over_the_variables_sla_is_alerted_once(world, slack, mail):
+    world.variables = {RUN_VARIABLE: "30min"}
+    assert over(world, 29, 31, 32) == [0, 1, 0]
+    [text], [_] = slack.texts, mail.texts
+    assert "not finished 30 min" in text
+
+
+def test_a_longer_sla_counts_for_the_run_that_goes_on(world):
+    world.variables = {RUN_VARIABLE: "8h"}
+    assert over(world, 7 * 60, 8 * 60 + 1) == [0, 1]
+
+
+@pytest.mark.parametrize("found", [{}, {RUN_VARIABLE: ""}, {f"{PREFIX}SLA_RUNS": "1min"}])
+def test_without_the_variable_the_deadline_alerts(world, found):
+    world.variables = found
+    assert over(world, 9 * 60) == [0]
+
+
+def test_the_environment_goes_first(world, monkeypatch):
+    monkeypatch.setenv("SLA_RUN", "2h")
+    world.variables = {RUN_VARIABLE: "30min"}
+    assert over(world, 9 * 60) == [0]
+
+
+def test_a_tasks_sla_may_be_a_variable(world):
+    world.variables = {f"{PREFIX}SLA_EXTRACT_EVENTS": "2h"}
+    assert world.watcher().sweep(LATE) == 0
 
 
 def test_the_thread_outlives_a_failing_sweep_and_ends_when_told(monkeypatch, caplog):

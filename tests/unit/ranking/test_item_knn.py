@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from movie_recommender.evaluation import protocol
-from movie_recommender.ranking import Dataset, ItemKNN, item_knn
+from movie_recommender.ranking import Dataset, item_knn
+from movie_recommender.ranking.item_knn import ItemKNN
 from tests.unit.worlds import END, checkerboard, movies_table, users_table
 
 # Users by movies: two like 0 and 1, one 0 and 2, one 3 alone; nobody likes 4, the last likes none.

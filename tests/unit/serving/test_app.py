@@ -313,12 +313,16 @@ def test_counters(get: Callable[..., httpx.Response], loaded: Context) -> None:
     assert 'reason="personal",version="1"' in text
 
 
-def test_a_worker_needs_neither_torch_nor_mlflow() -> None:
-    code = """
+def test_a_worker_with_a_model_needs_nothing_heavy(bundle: Path) -> None:
+    code = f"""
 import sys
+from pathlib import Path
 import movie_recommender.serving.server, movie_recommender.serving.worker
 import movie_recommender.serving.keeper
-heavy = {"torch", "mlflow", "sklearn", "implicit", "onnx", "pandas", "duckdb", "deltalake"}
+from movie_recommender.serving.model import ServedModel
+ServedModel(Path({str(bundle)!r}), version=1)
+heavy = {{"torch", "mlflow", "sklearn", "implicit", "onnx", "pandas", "scipy", "duckdb"}}
+heavy |= {{"deltalake"}}
 sys.stdout.write(" ".join(sorted(heavy & set(sys.modules))))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from movie_recommender.serving.registry_api import PRODUCTION
+from movie_recommender.serving.registry_api import PREVIOUS, PRODUCTION
+from movie_recommender.serving.versions import Version
 from movie_recommender.serving.web.plots import Estimate, Plot, Whisker, plot, whisker
-from movie_recommender.serving.web.versions import Version
 from movie_recommender.settings import Settings
 
-PREVIOUS = "previous"
 ROLLED_BACK = "rolled_back"
 
 METRICS = {
@@ -28,6 +27,7 @@ RULES = {
     "hit_rate_at_10": "hit rate@10 is high enough",
     "coverage_at_10": "the lists show enough different movies",
     "beats_popularity": "better than showing everybody what is popular",
+    "not_older_than_production": "learned from days as new as the model in production did",
     "not_worse_than_production": "not surely worse than the model in production",
     "close_to_production": "loses little, if anything, to the model in production",
     "no_slice_worse": "no group of users or movies loses much",

@@ -1,5 +1,7 @@
 """The pages about movies: home, one movie, search, history; and what their forms send."""
 
+from pathlib import Path
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import QueryParams
@@ -35,13 +37,13 @@ _SAID = {
 }
 
 
-def router(context: Context, hot: HotRoute) -> APIRouter:
-    """All routes of the pages."""
+def router(context: Context, hot: HotRoute, metrics_directory: Path | None) -> APIRouter:
+    """All routes of the pages; `metrics_directory` as of `app.create_app`."""
     routes = APIRouter(include_in_schema=False)
     _add_lists(routes, context.service, hot)
     _add_movies(routes, context.service)
     _add_forms(routes, context)
-    routes.include_router(routes_rooms.router(context))
+    routes.include_router(routes_rooms.router(context, metrics_directory))
     routes.include_router(routes_sign_in.router(context.door))
     routes.include_router(static.router())
     return routes

@@ -2,26 +2,29 @@
 
 import asyncio
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from movie_recommender.errors import NotReadyError
+from movie_recommender.serving import metrics
 from movie_recommender.serving.context import Context
 from movie_recommender.serving.problems import Problem
 from movie_recommender.serving.routes_status import readiness
+from movie_recommender.serving.versions import Version, VersionsApi
 from movie_recommender.serving.web import forms, plots
 from movie_recommender.serving.web.people import parse_user_id
 from movie_recommender.serving.web.rendering import Message, page
 from movie_recommender.serving.web.rollback import roll_back
 from movie_recommender.serving.web.room import METRICS, Verdict, room_of, verdict_of
+from movie_recommender.serving.web.shadow import shadow_views
 from movie_recommender.serving.web.state import parts_of
-from movie_recommender.serving.web.versions import Version, VersionsApi
 
 
-def router(context: Context) -> APIRouter:
-    """The routes."""
+def router(context: Context, metrics_directory: Path | None) -> APIRouter:
+    """The routes; `metrics_directory` is where all workers count, None: this one counts alone."""
     routes = APIRouter(include_in_schema=False)
 
     @cache
@@ -39,6 +42,7 @@ def router(context: Context) -> APIRouter:
             message = Message("The version before is in production again.")
         asked = parse_user_id(request.query_params.get("version", ""))
         found = await asyncio.to_thread(_found, context, api(), asked)
+        found["shadow"] = await asyncio.to_thread(_shadow, context, metrics_directory)
         ready = readiness(context)
         closed = not context.door.has_admin
         return page(
@@ -78,6 +82,17 @@ def _found(context: Context, api: VersionsApi, asked: int | None) -> dict[str, A
         }
     except NotReadyError as error:
         return {"gone": str(error), "room": None, "names": METRICS, "verdict": None}
+
+
+def _shadow(context: Context, metrics_directory: Path | None) -> dict[str, Any]:
+    """What ranks beside production, and what was counted of it."""
+    state = context.folder.shadow()
+    return {
+        "version": state.version,
+        "refused": state.refused,
+        "share": context.settings.serving_shadow_share,
+        "views": shadow_views(metrics.counted(metrics_directory)),
+    }
 
 
 def _verdict(api: VersionsApi, versions: list[Version], asked: int | None) -> Verdict | None:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from movie_recommender.serving.explain import Because, Explained
 from movie_recommender.serving.problems import Problem
+from movie_recommender.serving.versions import Version
 from movie_recommender.serving.web import forms, people, plots, room, static, words
 from movie_recommender.serving.web.cards import because
 from movie_recommender.serving.web.state import parts_of
-from movie_recommender.serving.web.versions import Version
 from movie_recommender.settings import load_settings
 
 NOW = datetime(2026, 11, 26, 9, tzinfo=UTC)
