@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -38,9 +39,11 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainProcesses]:
             start_postgres(found, Path(home))
             found.wait("kafka", "s3")
             found.start("mlflow")
-            found.run("airflow-init")
-            found.wait("mlflow")
-            found.run("mlflow-init")
+            with ThreadPoolExecutor() as pool:
+                migrated = pool.submit(found.run, "airflow-init")
+                found.wait("mlflow")
+                found.run("mlflow-init")
+                migrated.result()
             for name in SERVERS[1:]:
                 found.start(name)
             found.wait(*SERVERS)
