@@ -48,6 +48,7 @@ class PlainProcesses:
             "/data": directory / "data",
             "/buckets": directory / "buckets",
             "/var/lib/kafka": directory / "kafka",
+            "/var/lib/mlflow": directory / "mlflow",
             "/run/secrets": directory / "secrets",
         }
         places = (directory / "bin", Path(sys.executable).parent, POSTGRES, program().parent)
@@ -55,7 +56,7 @@ class PlainProcesses:
         self._prepare()
 
     def _prepare(self) -> None:
-        for name in ("airflow", "bin", "data/features", "data/serving", "log"):
+        for name in ("airflow", "bin", "data/features", "data/serving", "log", "mlflow"):
             (self.directory / name).mkdir(parents=True)
         for source, place in (each.split() for each in instructions("COPY") if "/image/" in each):
             (self.directory / "bin" / Path(place).name).symlink_to(ROOT / source)
@@ -116,7 +117,7 @@ class PlainProcesses:
             pidfile=self.directory / f"{name}.pid",
             log=self.log(name),
             env=self.environment(name),
-            cwd=self.directory,
+            cwd=Path(self.here(self.services[name].get("working_dir", str(self.directory)))),
         )
 
     def log(self, name: str) -> Path:

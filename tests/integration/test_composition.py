@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -38,7 +39,11 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainProcesses]:
             start_postgres(found, Path(home))
             found.wait("kafka", "s3")
             found.start("mlflow")
-            found.run("airflow-init")
+            with ThreadPoolExecutor() as pool:
+                migrated = pool.submit(found.run, "airflow-init")
+                found.wait("mlflow")
+                found.run("mlflow-init")
+                migrated.result()
             for name in SERVERS[1:]:
                 found.start(name)
             found.wait(*SERVERS)
@@ -49,7 +54,9 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainProcesses]:
 
 def test_nothing_was_left_out(plain: PlainProcesses) -> None:
     named = {name for name, each in plain.services.items() if "profiles" not in each}
-    assert named == {"postgres", "kafka", "s3", "airflow-init", *SERVERS} - {"exporter"}
+    assert named == {"postgres", "kafka", "s3", "airflow-init", "mlflow-init", *SERVERS} - {
+        "exporter"
+    }
 
 
 def test_everything_is_healthy_at_once(plain: PlainProcesses) -> None:
@@ -90,7 +97,10 @@ def test_events_go_from_kafka_into_the_bucket(plain: PlainProcesses) -> None:
 def test_mlflow_keeps_its_files_in_the_bucket(plain: PlainProcesses) -> None:
     url = f"http://{ports.LOOPBACK}:{plain.ports[5000]}"
     artifact = "/api/2.0/mlflow-artifacts/artifacts/0/a/file"
-    assert httpx.put(url + artifact, content=b"content", timeout=30).is_success
+    secret = (plain.directory / "secrets" / "mlflow_pipeline_password").read_text()
+    assert httpx.put(url + artifact, content=b"content", timeout=30).status_code == 401
+    signed_in = httpx.BasicAuth("pipeline", secret)
+    assert httpx.put(url + artifact, content=b"content", timeout=30, auth=signed_in).is_success
     (stored,) = (plain.directory / "buckets" / "mlflow").rglob("file")
     assert stored.read_bytes() == b"content"
     foreign = httpx.get(f"{url}/api/2.0/mlflow/experiments/get", headers={"Host": "evil.example"})

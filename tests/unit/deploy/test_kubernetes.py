@@ -63,6 +63,14 @@ def test_tasks_that_ask_for_more_are_tasks() -> None:
     assert wanted.keys() <= tasks
 
 
+def test_a_secret_is_no_setting_and_every_other_one_may_be() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    for name, field in Settings.model_fields.items():
+        given = {**VALUES, "settings": {name.upper(): "x"}}
+        refused = not jsonschema.validators.validator_for(schema)(schema).is_valid(given)
+        assert refused == ("Secret" in str(field.annotation)), name
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
