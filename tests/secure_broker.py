@@ -117,19 +117,10 @@ class SecureBroker:
         return load_settings(**values | changes)
 
     def allow(self, user: str, kind: ResourceType, name: str, *operations: AclOperation) -> None:
-        """Let `user` do that with what is called `name`, or begins with it and ends in `*`."""
-        prefixed = name.endswith("*") and name != "*"
-        pattern = ResourcePatternType.PREFIXED if prefixed else ResourcePatternType.LITERAL
+        """Let `user` do that with what is called `name`."""
+        literal, allowed = ResourcePatternType.LITERAL, AclPermissionType.ALLOW
         bindings = [
-            AclBinding(
-                kind,
-                name.rstrip("*") if prefixed else name,
-                pattern,
-                f"User:{user}",
-                "*",
-                operation,
-                AclPermissionType.ALLOW,
-            )
+            AclBinding(kind, name, literal, f"User:{user}", "*", operation, allowed)
             for operation in operations
         ]
         admin = AdminClient(client_config(self.settings(ADMIN)))

@@ -69,14 +69,16 @@ def partitions(settings: Settings) -> Mapping[str, int]:
     reasons: list[KafkaError] = []
     admin = _admin(settings, reasons)
     deadline = time.monotonic() + settings.kafka_timeout_s
+    look_s = _LOOK_S
     while True:
         try:
             left = max(0.1, deadline - time.monotonic())
-            metadata = admin.list_topics(timeout=min(_LOOK_S, left))
+            metadata = admin.list_topics(timeout=min(look_s, left))
         except KafkaException as error:
             admin.poll(0)  # hands over what librdkafka has noticed
             if time.monotonic() > deadline or any(map(_is_refusal, reasons)):
                 raise _no_answer(settings, [*reasons, error.args[0]]) from error
+            look_s *= 2  # a slow broker must get to answer one of them
         else:
             return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 

@@ -16,8 +16,9 @@ from tests.unit.docs.pages import PAGES, ROOT, anchors, code, name_of, prose
 
 PACKAGE = ROOT / "src" / "movie_recommender"
 SETTINGS = {name.upper() for name in Settings.model_fields}
-NOT_OURS = ("AIRFLOW_", "AWS_", "GOOGLE_", "MLFLOW_FLASK_", "OTEL_")
-"""Variables of others whose names begin as some of ours."""
+_MLFLOW = ("AUTH", "FLASK", "PIPELINE", "SERVING", "VIEWER")
+NOT_OURS = ("AIRFLOW_", "AWS_", "GOOGLE_", "OTEL_", *(f"MLFLOW_{each}_" for each in _MLFLOW))
+"""Variables of others whose names begin as ours."""
 
 _LINK = re.compile(r"\[[^]]*\]\(([^)\s]+)\)")
 _FILE = re.compile(r"[\w.*-]+(?:/[\w.*-]+)+\.(?:py|sql|md|toml|ya?ml|css|js|in|xml)")
