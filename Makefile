@@ -31,8 +31,8 @@ test: $(STAMP) ## Run every test, with real servers
 test-unit: $(STAMP) ## Run the unit tests alone (three minutes)
 	@$(BIN)/python -m pytest tests/unit -m "not integration" -n 2 --dist worksteal $(ARGS)
 
-test-faults: $(STAMP) ## Kill extraction 200 times, its broker 20 times; 100 random orders of steps; half an hour
-	@FAULT_KILLS=200,20 FAULT_EXAMPLES=100 $(BIN)/python -m pytest tests/faults -s $(ARGS)
+test-faults: $(STAMP) ## Kill extraction 200 times, its broker 20 times; 100 random orders of steps; floods; half an hour
+	@FAULT_KILLS=200,20 FAULT_EXAMPLES=100 FAULT_SECONDS=30 $(BIN)/python -m pytest tests/faults -s $(ARGS)
 
 lint: $(STAMP) ## Check style, types and the one-way imports
 	$(BIN)/ruff check .

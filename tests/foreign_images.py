@@ -30,6 +30,7 @@ def start_postgres(plain: PlainProcesses, home: Path) -> None:
     (home / "password").chmod(0o644)
     subprocess.run([*command, password], check=True, capture_output=True, cwd=home)
     server = [POSTGRES / "postgres", "-D", data, "-k", home, "-p", str(plain.ports[5432])]
+    server += ["-c", "fsync=off"]  # nothing of it outlives the test
     plain.start("postgres", [str(word) for word in (*user, *server)])
     plain.wait("postgres")
     for volume in plain.services["postgres"]["volumes"]:

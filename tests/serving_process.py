@@ -1,6 +1,7 @@
 """A real server process, and what a client asks it."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any, Self
 import httpx
 
 from movie_recommender.local import ports, process
+from movie_recommender.serving.cache import CacheFolder, ModelState
 from movie_recommender.settings import Settings
 
 _PASSED_ON = (
@@ -36,6 +38,7 @@ class ServingProcess:
         self.port = ports.choose(0)
         self.url = f"http://{ports.LOOPBACK}:{self.port}"
         self.log = directory / "serving.log"
+        self.folder = CacheFolder(directory / "cache" / settings.model_name)
         self._pidfile = directory / "pid"
         own = {
             "serving_port": self.port,
@@ -96,6 +99,13 @@ class ServingProcess:
         answer = self.client.get(f"/recommendations/{user_id}", params=params)  # type: ignore[arg-type]
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
+
+
+def begin_with(bundle: Path, settings: Settings, directory: Path) -> None:
+    """Have a server that is started in `directory` serve a bundle as version 1, without MLflow."""
+    folder = CacheFolder(directory / "cache" / settings.model_name)
+    shutil.copytree(bundle, folder.bundles / "1-a")
+    folder.say(ModelState(1, "bundles/1-a"))
 
 
 def settled(ready: dict[str, Any]) -> bool:

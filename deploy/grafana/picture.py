@@ -7,6 +7,7 @@ Each panel's own queries are asked. Exit code 1 where one is refused; panels wit
 
 import argparse
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from matplotlib.axes import Axes
 
 DASHBOARD = Path(__file__).parent / "dashboards" / "movie-recommender.json"
 COLUMNS, ROW_INCHES, WIDTH_INCHES = 24, 0.36, 18.0
+MOST_NAMES = 8
 POINTS = 240
 WORDS = {"s": " s", "percentunit": "", "reqps": "/s"}
 
@@ -50,9 +52,7 @@ def series_of(
 
 def legend(form: str, labels: dict[str, str]) -> str:
     """The series' name, as Grafana makes it of `{{label}}`."""
-    for name, value in labels.items():
-        form = form.replace("{{" + name + "}}", value)
-    return form.strip()
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: labels.get(found[1], ""), form).strip()
 
 
 def draw_stat(axes: Axes, panel: dict[str, Any], series: list[Series]) -> None:
@@ -83,7 +83,7 @@ def written(value: float, unit: str) -> str:
 
 
 def draw_lines(axes: Axes, panel: dict[str, Any], series: list[Series]) -> None:
-    """A line a series, stacked ones on each other, with a legend."""
+    """A line a series, with a legend."""
     defaults = panel["fieldConfig"]["defaults"]
     custom = defaults["custom"]
     for name, times, values in series:
@@ -92,33 +92,57 @@ def draw_lines(axes: Axes, panel: dict[str, Any], series: list[Series]) -> None:
         axes.plot(instants, values, label=name, drawstyle="steps-post" if steps else "default")
     if "min" in defaults and series:
         axes.set_ylim(bottom=defaults["min"])
+    axes.xaxis.set_major_locator(mdates.AutoDateLocator(tz=UTC, maxticks=6))
     axes.xaxis.set_major_formatter(mdates.DateFormatter("%H:%M", tz=UTC))
     axes.tick_params(labelsize=7)
     axes.grid(alpha=0.3)
     axes.set_ylabel(WORDS.get(defaults["unit"], ""), fontsize=7)
     if series:
-        axes.legend(fontsize=6, loc="upper left", ncols=2, framealpha=0.6)
+        lines, names = axes.get_legend_handles_labels()
+        more = f" (the first {MOST_NAMES} of {len(names)})" if len(names) > MOST_NAMES else None
+        shown = slice(MOST_NAMES)
+        axes.legend(
+            lines[shown],
+            names[shown],
+            fontsize=6,
+            title_fontsize=6,
+            title=more,
+            loc="best",
+            ncols=2,
+        )
     else:
         axes.text(0.5, 0.5, "no data", ha="center", color="grey", transform=axes.transAxes)
+
+
+def place(at: dict[str, int], height: int) -> tuple[float, float, float, float]:
+    """Left, bottom, width and height of a panel's axes as shares of the figure."""
+    cell, tall = WIDTH_INCHES / COLUMNS, height * ROW_INCHES
+    left = (at["x"] * cell + 0.5) / WIDTH_INCHES
+    bottom = 1 - ((at["y"] + at["h"]) * ROW_INCHES - 0.3) / tall
+    return left, bottom, (at["w"] * cell - 0.7) / WIDTH_INCHES, (at["h"] * ROW_INCHES - 0.65) / tall
 
 
 def draw(dashboard: dict[str, Any], client: httpx.Client, start: float, end: float) -> list[str]:
     """Every panel at its place in a new figure; the titles of those without data."""
     panels = dashboard["panels"]
     height = max(p["gridPos"]["y"] + p["gridPos"]["h"] for p in panels)
-    figure = plt.figure(figsize=(WIDTH_INCHES, height * ROW_INCHES), layout="constrained")
-    grid = figure.add_gridspec(height, COLUMNS)
+    figure = plt.figure(figsize=(WIDTH_INCHES, height * ROW_INCHES))
     empty = []
     for panel in panels:
         at = panel["gridPos"]
-        axes = figure.add_subplot(grid[at["y"] : at["y"] + at["h"], at["x"] : at["x"] + at["w"]])
         if panel["type"] == "row":
-            axes.axis("off")
-            axes.text(0, 0.2, panel["title"], fontsize=12, weight="bold")
+            figure.text(
+                0.01, 1 - (at["y"] + 0.7) / height, panel["title"], fontsize=13, weight="bold"
+            )
             continue
+        axes = figure.add_axes(place(at, height))
         axes.set_title(panel["title"], fontsize=9, loc="left")
         series = series_of(client, panel, start, end)
-        (draw_stat if panel["type"] == "stat" else draw_lines)(axes, panel, series)
+        if panel["type"] == "stat":
+            draw_stat(axes, panel, series)
+        else:
+            draw_lines(axes, panel, series)
+            axes.set_xlim(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC))
         empty += [] if series else [panel["title"]]
     return empty
 

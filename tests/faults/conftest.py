@@ -25,6 +25,13 @@ def mortal(mortal_broker: SingleBroker, tmp_path: Path) -> Stream:
 
 
 @pytest.fixture(scope="session")
+def fault_s() -> float | None:
+    """How long a server is flooded, and sent nonsense; FAULT_SECONDS=30 for the whole proof."""
+    seconds = os.environ.get("FAULT_SECONDS")
+    return None if seconds is None else float(seconds)
+
+
+@pytest.fixture(scope="session")
 def n_kills() -> tuple[int, int]:
     """How often extraction and the broker are killed: FAULT_KILLS=200,20 for the whole proof."""
     extraction, broker = os.environ.get("FAULT_KILLS", "8,1").split(",")

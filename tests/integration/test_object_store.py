@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -25,7 +26,7 @@ from movie_recommender.extract.maintain import maintain
 from movie_recommender.extract.rebuild import rebuild
 from movie_recommender.lake import TABLES, Lake, LakeCare, storage, table_schema
 from movie_recommender.local import ports
-from movie_recommender.settings import Settings
+from movie_recommender.settings import Settings, load_settings
 from movie_recommender.simulation.generate import generate_all
 from tests.s3_server import BUCKET, S3Server
 
@@ -181,6 +182,34 @@ def test_a_process_that_has_read_a_little_ends_well(dirty: Settings) -> None:
         command = [sys.executable, "-c", READ_A_LITTLE]
         done = subprocess.run(command, env=environment(dirty), capture_output=True, timeout=60)
         assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_the_doctor_tries_a_bucket_by_the_keys_of_an_airflow_connection(
+    server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, right: bool
+) -> None:
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))  # its import makes one
+    from movie_recommender.doctor import Case, examine, lake
+    from movie_recommender.orchestration import object_store
+
+    for name in server.variables:
+        # Set before deleted, so that what is exported is taken back.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    secret = server.variables["AWS_SECRET_ACCESS_KEY"] if right else "a-guessed-secret"
+    connection = SimpleNamespace(
+        conn_id="aws_default",
+        login=server.variables["AWS_ACCESS_KEY_ID"],
+        password=secret,
+        extra_dejson={"endpoint_url": server.url, "region_name": "us-east-1"},
+    )
+    settings = load_settings(data_lake_path=f"s3://{BUCKET}/{uuid.uuid4().hex}")
+    object_store.export(settings, lambda _: connection)
+    place, *tables = examine(Case(settings, lambda: datetime.now(UTC)), {"lake": lake.check})
+    assert place.status == ("ok" if right else "fail")
+    assert [finding.status for finding in tables] == (["warn"] if right else [])
+    assert "can be written, and refuses" in place.seen or "SignatureDoesNotMatch" in place.seen
+    assert secret not in f"{place} {tables}"
 
 
 def test_wrong_credentials_are_told_without_any_secret(

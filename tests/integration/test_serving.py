@@ -111,6 +111,9 @@ def test_from_nothing_to_the_next_event(serving: ServingProcess, served: Setting
     assert {worker["version"] for worker in state["workers"]} == {1}
     assert state["store"]["snapshot_id"] == state["model"]["snapshot_id"]
     assert state["degraded"] == []
+    counted = serving.client.get("/metrics").text
+    assert "serving_model_version 1.0" in counted
+    assert "serving_model_version_newest 1.0" in counted
 
     # User 3 likes genre 3, of which he has met 17 of 20 movies.
     first = serving.recommend(3)

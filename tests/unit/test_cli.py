@@ -45,10 +45,12 @@ def test_settings_as_a_table_say_where_each_value_comes_from_and_why_airflow_is_
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KAFKA_SASL_PASSWORD", "hush")
     monkeypatch.setenv("TRAINING_DAY", "never")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "[::1]:9092")
     assert run(monkeypatch, "settings") == 0
     shown = capsys.readouterr()
     [row] = [line for line in shown.out.splitlines() if line.startswith("TRAINING_DAY")]
     assert row.split()[1:3] == ["never", "environment"]
+    assert "[::1]:9092" in shown.out
     assert "hush" not in shown.out
     assert "no Airflow is set up here" in shown.err
 

@@ -17,6 +17,10 @@ FORMAT = 3
 
 MANIFEST = "manifest.json"
 
+MANIFEST_TAG = "manifest_sha256"
+"""Tag of a model version: the checksum of its bundle's manifest, and so of every file in it.
+Whoever can write where artifacts are kept, and not into the registry, can't exchange a bundle."""
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -65,6 +69,32 @@ def read_manifest(directory: Path) -> Manifest:
     for name, expected in manifest.files.items():
         _check(directory, name, expected)
     return manifest
+
+
+def manifest_checksum(directory: Path) -> str:
+    """SHA-256 in hex of a bundle's manifest; the value of `MANIFEST_TAG`."""
+    return _sha256(directory / MANIFEST)
+
+
+def require_manifest(directory: Path, expected: str | None) -> None:
+    """Nothing, where the bundle's manifest is the one that was registered.
+
+    Args:
+        directory: the bundle, of which the manifest at least is there.
+        expected: the version's `MANIFEST_TAG`; None: it has none.
+
+    Raises:
+        RegistryError: there is no manifest, or another one.
+    """
+    _parse(directory / MANIFEST)
+    found = manifest_checksum(directory)
+    if found != expected:
+        message = (
+            f"Bundle {directory}: {MANIFEST} was altered (SHA-256 {found[:12]}…, the version's tag "
+            f"{MANIFEST_TAG} says {str(expected)[:12]}…). Don't use it; go back with: "
+            "movie-recommender rollback"
+        )
+        raise RegistryError(message)
 
 
 def named_files(directory: Path) -> list[str]:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from movie_recommender.cli.shared import print_json, print_table
 from movie_recommender.orchestration import outside
@@ -54,5 +55,6 @@ def _table(values: Settings) -> Table:
     table = Table("setting", "value", "from", "meaning", box=None, pad_edge=False)
     for name, row in _rows(values).items():
         style = None if row["source"] == "default" else "bold"
-        table.add_row(name, row["value"], row["source"], row["meaning"], style=style)
+        # As text: brackets, of an IPv6 address or a list, would be taken for markup.
+        table.add_row(name, *(Text(row[part]) for part in row), style=style)
     return table

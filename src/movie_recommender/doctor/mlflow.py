@@ -12,6 +12,7 @@ from movie_recommender.errors import MovieRecommenderError
 from movie_recommender.serving.registry_api import RegistryApi
 from movie_recommender.settings import Settings
 
+_EXPERIMENTS = "/api/2.0/mlflow/experiments/search"
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 _LOGIN = (
     "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or login and password of the "
@@ -25,15 +26,13 @@ def check(case: Case) -> list[Finding]:
     with _client(settings) as client:
         try:
             version = client.get("/version").raise_for_status().text[:40]
+            client.get(_EXPERIMENTS, params={"max_results": 1}).raise_for_status()
         except httpx.HTTPStatusError as error:
             return [_refusal(settings, error.response)]
         except httpx.HTTPError as error:
             text = f"no server answers at MLFLOW_TRACKING_URI={settings.mlflow_tracking_uri}"
             remedy = "Start it, or correct the variable or the Connection."
             return [Finding("mlflow", "fail", f"{text}: {error!r:.200}", remedy)]
-        answer = client.get("/api/2.0/mlflow/experiments/search", params={"max_results": 1})
-        if answer.is_error:
-            return [_refusal(settings, answer)]
         who = settings.mlflow_tracking_username or "nobody, and isn't asked who it is"
         seen = f"{settings.mlflow_tracking_uri} answers, version {version}; logged in as {who}"
         return [Finding("mlflow", "ok", seen), _artifacts(client), _bundle(settings)]
@@ -59,8 +58,10 @@ def _artifacts(client: httpx.Client) -> Finding:
     content = b"written by `movie-recommender doctor`, which deletes it at once"
     try:
         client.put(f"{folder}/probe", content=content).raise_for_status()
-        found = client.get(f"{folder}/probe").raise_for_status().content
-        client.delete(folder).raise_for_status()
+        try:
+            found = client.get(f"{folder}/probe").raise_for_status().content
+        finally:
+            client.delete(folder).raise_for_status()
     except httpx.HTTPError as error:
         reply = error.response.text[:200] if isinstance(error, httpx.HTTPStatusError) else ""
         remedy = (

@@ -116,7 +116,7 @@ def _serving(serving: ServingFacts, _: datetime, __: Settings) -> Iterator[tuple
     if not serving.ready:
         yield "Serving has no model: no list is answered.", "movie-recommender models"
     for text in serving.degraded:
-        yield f"Serving goes on without: {text}.", "movie-recommender doctor"
+        yield f"Serving misses something: {text}.", "movie-recommender doctor"
     if len(set(serving.worker_versions)) > 1:
         what = f"Serving's workers have versions {list(serving.worker_versions)}, expected one."
         yield what, "look again in a few seconds; then at serving's log"
@@ -129,6 +129,11 @@ def _airflow(airflow: AirflowFacts, now: datetime, settings: Settings) -> Iterat
     last = airflow.last
     if airflow.paused:
         yield "The DAG is paused: no run starts by itself.", "un-pause it in Airflow"
+    running = airflow.running
+    if running is not None and now - running.queued > settings.sla_run:
+        under_way, limit = in_words(now - running.queued), in_words(settings.sla_run)
+        what = f"Run {running.run_id} is under way for {under_way}, expected at most {limit}."
+        yield what, "look at its tasks in Airflow: which takes long, which waits"
     if last is None or last.ended is None:
         yield "No run has ended yet.", "trigger one in Airflow"
         return

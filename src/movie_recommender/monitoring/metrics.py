@@ -50,6 +50,7 @@ def limits_of(settings: Settings) -> Iterator[Metric]:
     yield _gauge("max_age_seconds", "MAX_AGE_HOURS.", {(): hours * 3_600})
     yield _gauge("max_model_age_seconds", "MAX_MODEL_AGE_DAYS.", {(): days * 86_400})
     yield _gauge("max_dead_letter_ratio", "MAX_DEAD_LETTER_SHARE.", {(): share})
+    yield _gauge("max_run_seconds", "SLA_RUN.", {(): settings.sla_run.total_seconds()})
 
 
 def _gauge(name: str, about: str, samples: Samples, *labels: str) -> Metric:

@@ -1,6 +1,7 @@
 """The model registry: what is in production, what was before, and how the newest versions did."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -65,7 +66,8 @@ def read(settings: Settings) -> ModelFacts:
     Raises:
         NotReadyError: it doesn't answer.
     """
-    found = VersionsApi(settings).versions()
+    with closing(VersionsApi(settings)) as registry:
+        found = registry.versions()
     told = [one for place, one in enumerate(found) if place < NEWEST or one.aliases]
     return ModelFacts([_facts(version) for version in told])
 

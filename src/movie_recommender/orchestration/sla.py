@@ -22,18 +22,15 @@ from movie_recommender.orchestration.channels import chosen
 from movie_recommender.orchestration.delivery import Post
 from movie_recommender.orchestration.facts import run_facts
 from movie_recommender.orchestration.outbox import Letter
-from movie_recommender.settings import usable_settings
+from movie_recommender.settings import Settings, usable_settings
 from movie_recommender.sources import Layer
 
 logger = logging.getLogger(__name__)
 
-TASKS = (
-    "generate_synthetic_data",
-    "extract_events",
-    "compute_features",
-    "train_model",
-    "evaluate_model",
-    "deploy_model",
+TASKS = tuple(
+    name.removeprefix("sla_")
+    for name in Settings.model_fields
+    if name.startswith("sla_") and name != "sla_run"
 )
 """Those that have an SLA of their own: the settings `SLA_EXTRACT_EVENTS` and the like."""
 

@@ -154,6 +154,10 @@ class Contacts:
         place = int(np.searchsorted(self.user_ids, user_id))
         return place if place < len(self.user_ids) and self.user_ids[place] == user_id else None
 
+    def likes_any(self, row: int) -> bool:
+        """Whether the user at `row` liked a movie."""
+        return bool(self.liked[self.start[row] : self.start[row + 1]].any())
+
     def met(self, row: int) -> tuple[Ints, npt.NDArray[np.bool_]]:
         """(n,) ids of the movies that the user at `row` met, oldest first; (n,) which he liked."""
         part = slice(self.start[row], self.start[row + 1])

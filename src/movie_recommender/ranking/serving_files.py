@@ -32,7 +32,7 @@ def write_serving_files(bundle: Path, dataset: Dataset) -> dict[str, float]:
     rows a request needs one.
 
     Args:
-        bundle: directory that has `WEIGHTS` and `ENCODING`.
+        bundle: directory that has `WEIGHTS`, `ENCODING` and `CATALOGUE`.
         dataset: what they were learned from.
     """
     weights = load_file(bundle / WEIGHTS)

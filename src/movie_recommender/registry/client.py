@@ -15,6 +15,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from requests import RequestException
 
 from movie_recommender.bundle import Manifest, read_manifest
+from movie_recommender.bundle.manifest import MANIFEST_TAG, manifest_checksum, require_manifest
 from movie_recommender.errors import NotReadyError, RegistryError
 from movie_recommender.settings import Settings
 
@@ -134,7 +135,10 @@ class Registry:
             self._client.log_artifacts(run_id, str(bundle), BUNDLE)
             self._create_model()
             created = self._client.create_model_version(
-                self.name, f"runs:/{run_id}/{BUNDLE}", run_id, tags=dict(tags)
+                self.name,
+                f"runs:/{run_id}/{BUNDLE}",
+                run_id,
+                tags={**tags, MANIFEST_TAG: manifest_checksum(bundle)},
             )
             return int(created.version)
 
@@ -229,15 +233,30 @@ class Registry:
         """Fetch a version's bundle below `directory`; returned only if every checksum holds.
 
         Raises:
-            RegistryError: the bundle is damaged.
+            RegistryError: the bundle is damaged, or the version is none of this package's.
         """
         with self._answering():
-            uri = self._client.get_model_version_download_uri(self.name, str(version))
+            found = self._client.get_model_version(self.name, str(version))
+            self._require_own(version, found.run_id, found.source)
             local = download_artifacts(
-                artifact_uri=uri, dst_path=str(directory), tracking_uri=self.url
+                run_id=found.run_id,
+                artifact_path=BUNDLE,
+                dst_path=str(directory),
+                tracking_uri=self.url,
             )
         bundle = Path(local)
+        require_manifest(bundle, found.tags.get(MANIFEST_TAG))
         return bundle, read_manifest(bundle)
+
+    def _require_own(self, version: int, run_id: str | None, source: str | None) -> None:
+        """Not what somebody else has registered: a path here, another server's address."""
+        if source != f"runs:/{run_id}/{BUNDLE}":
+            message = (
+                f"Version {version} of model {self.name!r} at {self.url} has the source "
+                f"{source!r:.200}, expected 'runs:/{run_id}/{BUNDLE}': this package didn't "
+                "register it. Choose another one: movie-recommender models"
+            )
+            raise RegistryError(message)
 
     def _create_model(self) -> None:
         try:
@@ -264,8 +283,20 @@ class Registry:
         try:
             yield
         except (MlflowException, RequestException) as error:  # artifacts raise the latter
+            remedy = "Start it or correct the variable"
+            if _is_about_the_user(error):
+                remedy = (
+                    "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to a user who may "
+                    "do this (docs/security.md)"
+                )
             message = (
                 f"The MLflow server at MLFLOW_TRACKING_URI={self.url} refuses or doesn't answer: "
-                f"{str(error)[:300]}. Start it or correct the variable, then run again."
+                f"{str(error)[:300]}. {remedy}, then run again."
             )
             raise NotReadyError(message) from error
+
+
+def _is_about_the_user(error: MlflowException | RequestException) -> bool:
+    if isinstance(error, RequestException):
+        return error.response is not None and error.response.status_code in (401, 403)
+    return error.error_code in ("UNAUTHENTICATED", "PERMISSION_DENIED")

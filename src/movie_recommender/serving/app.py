@@ -25,12 +25,14 @@ from movie_recommender.serving.gate import App, Gate, broken
 from movie_recommender.serving.hot import HotRoute
 from movie_recommender.serving.metrics import RESPONSES, SECONDS
 from movie_recommender.serving.problems import Problem, ProblemBody, wrong_request
+from movie_recommender.serving.room import Room
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 _ERRORS = {
     401: {"model": ProblemBody, "description": "Nobody known asks; see WWW-Authenticate."},
     403: {"model": ProblemBody, "description": "The key lacks a scope."},
+    404: {"model": ProblemBody, "description": "There is nothing of this id or address."},
     408: {"model": ProblemBody, "description": "The body came too slowly."},
     413: {"model": ProblemBody, "description": "The body is too large."},
     429: {"model": ProblemBody, "description": "Too often; see Retry-After."},
@@ -42,7 +44,7 @@ _ERRORS = {
 def create_app(
     context: Context,
     *,
-    waiting: Callable[[], int],
+    room: Room,
     metrics_directory: Path | None = None,
     lifespan: Lifespan | None = None,
 ) -> App:
@@ -50,7 +52,7 @@ def create_app(
 
     Args:
         context: the worker's parts.
-        waiting: how many requests of this worker wait or are under way.
+        room: counts this worker's requests.
         metrics_directory: where all workers count; None: this one counts alone.
         lifespan: what runs beside the requests.
     """
@@ -78,7 +80,7 @@ def create_app(
         hot,
         admit=context.door.admit,
         refuse=lambda scope, problem: _answer(Request(scope), problem),
-        waiting=waiting,
+        room=room,
         limit=settings.serving_queue,
         max_body_bytes=settings.serving_max_body_bytes,
         body_timeout_s=settings.serving_client_timeout_s,

@@ -8,6 +8,7 @@ from typing import Any
 from movie_recommender.serving.access.rules import UNLIMITED
 from movie_recommender.serving.metrics import RESPONSES
 from movie_recommender.serving.problems import NO_HEADERS, Problem
+from movie_recommender.serving.room import Room
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +30,8 @@ class Gate:
         app: the application.
         admit: raises a `Problem` for a request that may not come in.
         refuse: sends a problem.
-        waiting: how many requests of this worker wait or are under way.
-        limit: above so many, 503.
+        room: counts who is before whom.
+        limit: where more are before a request, 503.
         max_body_bytes: a larger body is refused.
         body_timeout_s: a body that takes longer to come, too.
     """
@@ -41,7 +42,7 @@ class Gate:
         *,
         admit: Callable[[Scope], None],
         refuse: Callable[[Scope, Problem], App],
-        waiting: Callable[[], int],
+        room: Room,
         limit: int,
         max_body_bytes: int,
         body_timeout_s: float,
@@ -49,21 +50,19 @@ class Gate:
         self._app = app
         self._admit = admit
         self._refuse = refuse
-        self._waiting = waiting
+        self._room = room
         self._limit = limit
         self._max_body_bytes = max_body_bytes
         self._body_timeout_s = body_timeout_s
-        self._n_coming = 0
-        """Requests whose bodies are still coming: they keep nobody from being answered."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it here."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        n_ahead = self._room.enter(scope)
         try:
-            n_waiting = self._waiting() - self._n_coming
-            if n_waiting > self._limit and scope["path"] not in UNLIMITED:
+            if n_ahead > self._limit and scope["path"] not in UNLIMITED:
                 raise _no_room(self._limit)
             self._admit(scope)
             if scope["method"] not in _WITHOUT_BODY:
@@ -72,6 +71,8 @@ class Gate:
         except Problem as problem:
             RESPONSES.labels("gate", str(problem.status)).inc()
             await self._refuse(scope, problem)(scope, receive, send)
+        finally:
+            self._room.leave()
 
     async def _body(self, receive: Receive) -> bytes:
         """The whole body.
@@ -79,14 +80,14 @@ class Gate:
         Raises:
             Problem: it is too large or too slow.
         """
-        self._n_coming += 1
+        self._room.leave()
         try:
             async with asyncio.timeout(self._body_timeout_s):
                 return await _read(receive, self._max_body_bytes)
         except TimeoutError:
             raise _too_slow(self._body_timeout_s) from None
         finally:
-            self._n_coming -= 1
+            self._room.come_back()
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = False
@@ -149,7 +150,7 @@ async def send_json(
 def _no_room(limit: int) -> Problem:
     return Problem(
         503,
-        f"More than {limit} requests wait for this worker.",
+        f"More than {limit} requests wait for this worker already.",
         where="SERVING_QUEUE",
         remedy="Ask again in a second, or run more workers (SERVING_WORKERS).",
         retry_after_s=1,

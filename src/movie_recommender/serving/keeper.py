@@ -79,6 +79,8 @@ class Keeper:
             if production is None:
                 return replace(state, gone="MLflow names no production version", refused=None)
             return self._fetched(production, state)
+        except RegistryError as error:
+            return replace(state, gone=None, refused=str(error))
         except NotReadyError as error:
             gone = f"MLflow doesn't answer at {self._registry.url}"
             if state.gone != gone:  # said once, not every few seconds
@@ -103,12 +105,15 @@ class Keeper:
         state = self._folder.shadow()
         try:
             named = self._registry.named(SHADOW) if self._settings.serving_shadow_share else None
+            if named is None or named.version == production.version:
+                found = ModelState()
+            else:
+                known = state if state.version == named.version else ModelState()
+                found = self._fetched(named, known)
         except NotReadyError:
             return
-        if named is None or named.version == production.version:
-            found = ModelState()
-        else:
-            found = self._fetched(named, state if state.version == named.version else ModelState())
+        except RegistryError as error:
+            found = ModelState(refused=str(error))
         if found != state:
             logger.info("shadow: %s", found)
             self._folder.say_shadow(found)

@@ -2,10 +2,10 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,6 @@ import onnxruntime as ort
 from movie_recommender.bundle import Manifest, open_tensors, read_manifest
 from movie_recommender.errors import RegistryError
 from movie_recommender.ranking.contacts import CONTACTS, Contacts, Person
-from movie_recommender.ranking.dataset import rows_of
 from movie_recommender.ranking.encoding import AGE_EDGES, Encoding
 from movie_recommender.ranking.folded import MOVIES, SCORER, Folded
 from movie_recommender.ranking.history import Recency, recency_weights
@@ -26,6 +25,7 @@ from movie_recommender.serving.search import TitleSearch
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Part = TypeVar("Part")
 
 FILES = (WEIGHTS, ENCODING, CATALOGUE, MOVIES, SCORER, CONTACTS, POPULAR)
 """What a bundle must have, and its manifest must name."""
@@ -50,14 +50,15 @@ class ServedModel:
     def __init__(self, bundle: Path, *, version: int) -> None:
         self.version = version
         self.manifest = _checked(bundle)
-        self.catalogue = Catalogue.read(bundle / CATALOGUE)
+        self.catalogue = _read(bundle / CATALOGUE, Catalogue.read)
+        self._ids_and_end = np.append(self.catalogue.movie_ids, -1)  # an id beyond the last
         self.contacts = Contacts.open(bundle / CONTACTS)
         self.popular = Popular.open(bundle / POPULAR)
         movies = open_tensors(bundle / MOVIES).tensors
         self.movies: Floats = movies["vectors"]  # (I, d)
         self.bias: Floats = movies["bias"]  # (I,)
         self.weights: Mapping[str, npt.NDArray[Any]] = open_tensors(bundle / WEIGHTS).tensors
-        encoding = Encoding(**json.loads((bundle / ENCODING).read_text()))
+        encoding = _read(bundle / ENCODING, _encoding)
         self._column = {name: place for place, name in enumerate(encoding.user_features)}
         self._recency = Recency(*self.weights["history_recency"].tolist())
         self._user_ids: Ints = self.weights["user_ids"]  # (U,)
@@ -106,7 +107,7 @@ class ServedModel:
     def learned_from(self, user_id: int) -> bool:
         """Whether the training saw a like of this user's."""
         row = self.contacts.row(user_id)
-        return row is not None and bool(self.contacts.met(row)[1].any())
+        return row is not None and self.contacts.likes_any(row)
 
     def user_vector(self, user_id: int, person: Person, history: Ints, unliked: Ints) -> Floats:
         """(d,) id, side features and what was met, as `ranking.scorer.NeuMF` adds them up.
@@ -138,8 +139,9 @@ class ServedModel:
 
     def rows(self, movie_ids: Ints) -> Ints:
         """Rows of those of the movies that the catalogue has, in their order."""
-        rows, found = rows_of(movie_ids, self.catalogue.movie_ids)
-        return rows[found]
+        rows: Ints = self.catalogue.movie_ids.searchsorted(movie_ids)
+        known: Ints = rows[self._ids_and_end[rows] == movie_ids]
+        return known
 
     def _weigh(self, n: int) -> Floats:
         """(n,) weights of a history of n movies, oldest first."""
@@ -181,6 +183,22 @@ def _checked(bundle: Path) -> Manifest:
         )
         raise RegistryError(message)
     return manifest
+
+
+def _read(path: Path, reader: Callable[[Path], Part]) -> Part:
+    """A part by its own reader, whose errors say that the file never was one of ours."""
+    try:
+        return reader(path)
+    except (ValueError, TypeError, KeyError, OSError) as error:  # Arrow's are ValueErrors
+        message = (
+            f"{path} can't be read ({error!r:.200}), expected one that this package wrote. "
+            "Go back with: movie-recommender rollback"
+        )
+        raise RegistryError(message) from error
+
+
+def _encoding(path: Path) -> Encoding:
+    return Encoding(**json.loads(path.read_text()))
 
 
 def _session(path: Path) -> ort.InferenceSession:

@@ -2,7 +2,12 @@
 
 import asyncio
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from movie_recommender.serving.room import Room
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_PIPELINED = 64
@@ -16,14 +21,15 @@ _HEAD_TOO_LARGE = (
 )
 
 
-def patient_protocol(timeout_s: float, *, max_body_bytes: int) -> type["Patient"]:
+def patient_protocol(timeout_s: float, *, max_body_bytes: int, room: Room) -> type["Patient"]:
     """A protocol with these limits.
 
     Args:
         timeout_s: for a head, and for reading on, in seconds.
         max_body_bytes: that the gate lets in.
+        room: is told of each request that comes.
     """
-    limits = {"timeout_s": timeout_s, "most_bytes": max_body_bytes + SPARE_BYTES}
+    limits = {"timeout_s": timeout_s, "most_bytes": max_body_bytes + SPARE_BYTES, "room": room}
     return type("Patient", (Patient,), limits)
 
 
@@ -37,12 +43,15 @@ class Patient(HttpToolsProtocol):
 
     timeout_s: float
     most_bytes: int
+    room: Room
 
     _head_due: asyncio.TimerHandle | None = None
     _read_due: asyncio.TimerHandle | None = None
     _in_head = False
     _n_bytes = 0
     """That came since the last request began."""
+    _earlier: tuple[RequestResponseCycle, ...] = ()
+    """What this connection asked before what it asked last, as far as it isn't answered."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first head has to come in time."""
@@ -54,19 +63,21 @@ class Patient(HttpToolsProtocol):
         for due in (self._head_due, self._read_due):
             if due is not None:
                 due.cancel()
+        self._forsake()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Hand on what came, unless it is too much."""
         self._n_bytes += len(data)
         super().data_received(data)
-        is_free = self.cycle is None or self.cycle.response_complete
         if self._n_bytes > (MAX_HEAD_BYTES if self._in_head else self.most_bytes):
-            if is_free and self._in_head:
+            if self._is_free and self._in_head:
                 self.transport.write(_HEAD_TOO_LARGE)
             self.transport.close()
-        elif is_free and self._head_due is None:
+        elif self._is_free and self._head_due is None:
             self._head_due = self.loop.call_later(self.timeout_s, self.transport.close)
+        if self.transport.is_closing():
+            self._forsake()
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -82,7 +93,27 @@ class Patient(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             message = "too many requests at once"
             raise ValueError(message)  # which uvicorn answers with 400, and closes
+        before = self.cycle
         super().on_headers_complete()
+        if before is None or before.response_complete:
+            self.room.come(self.scope)  # type: ignore[arg-type]  # a TypedDict is a dict
+        else:  # it waits until that is answered
+            unanswered = [cycle for cycle in self._earlier if not cycle.response_complete]
+            self._earlier = (*unanswered, before)
+
+    @property
+    def _is_free(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _forsake(self) -> None:
+        """Nobody hears an answer any more: what would be sent is dropped.
+
+        uvicorn does so for what was asked last; the others would be written into a closed socket.
+        """
+        for cycle in (*self._earlier, self.cycle):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     def pause_writing(self) -> None:
         """The client has to read on in time."""

@@ -11,12 +11,18 @@ from pydantic_core import ErrorDetails
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-class ProblemBody(BaseModel):
+class ProblemParts(BaseModel):
     """The parts of an error."""
 
     what: str
     where: str
     remedy: str
+
+
+class ProblemBody(BaseModel):
+    """An error, as every route answers it."""
+
+    error: ProblemParts
 
 
 class Problem(Exception):

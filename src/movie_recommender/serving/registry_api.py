@@ -1,14 +1,21 @@
 """The little that serving asks of MLflow: which version is in production, and its files."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from movie_recommender.bundle import read_manifest
-from movie_recommender.bundle.manifest import MANIFEST, named_files
+from movie_recommender.bundle.manifest import (
+    MANIFEST,
+    MANIFEST_TAG,
+    named_files,
+    require_manifest,
+)
 from movie_recommender.errors import NotReadyError, RegistryError
 from movie_recommender.settings import Settings
 
@@ -17,6 +24,7 @@ SHADOW = "shadow"
 """Alias of a version that ranks beside production and isn't shown."""
 PREVIOUS = "previous"
 
+_SOURCE = re.compile(r"runs:/([A-Za-z0-9]{1,64})/([A-Za-z0-9_-]{1,64})")
 _ALIAS = "/api/2.0/mlflow/registered-models/alias"
 _FILE = "/get-artifact"
 _CHUNK_BYTES = 1 << 20
@@ -24,11 +32,15 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Production:
-    """A version of the model, the run that made it, and where its bundle is in the run."""
+    """A version of the model, the run that made it, and where its bundle is in the run.
+
+    `manifest` is the checksum of the bundle's manifest as the registry has it; None: it has none.
+    """
 
     version: int
     run_id: str
     path: str
+    manifest: str | None
 
     @property
     def folder(self) -> str:
@@ -56,21 +68,22 @@ class RegistryApi:
         self._client.close()
 
     def production(self) -> Production | None:
-        """The version that the alias `production` points to, or None."""
+        """The version that the alias `production` points to, or None; see `named`."""
         return self.named(PRODUCTION)
 
     def named(self, alias: str) -> Production | None:
-        """The version that an alias points to, or None."""
+        """The version that an alias points to, or None.
+
+        Raises:
+            RegistryError: its files are not those of its run, so this package didn't register it.
+        """
         with self._answering():
             answer = self._client.get(_ALIAS, params={"name": self.name, "alias": alias})
             if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.BAD_REQUEST):
                 code = answer.json().get("error_code")
                 if code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                     return None
-            found = answer.raise_for_status().json()["model_version"]
-            run_id = str(found["run_id"])
-            path = str(found["source"]).removeprefix(f"runs:/{run_id}/")
-            return Production(int(found["version"]), run_id, path)
+            return _production(answer.raise_for_status().json()["model_version"])
 
     def download(self, production: Production, directory: Path) -> None:
         """Fetch a version's bundle into the new folder `directory` and check every byte.
@@ -82,6 +95,7 @@ class RegistryApi:
         """
         directory.mkdir(parents=True)
         self._fetch(production, MANIFEST, directory)
+        require_manifest(directory, production.manifest)
         for name in named_files(directory):
             self._fetch(production, name, directory)
         read_manifest(directory)
@@ -115,8 +129,29 @@ class RegistryApi:
         try:
             yield
         except (httpx.HTTPError, ValueError, KeyError) as error:
-            message = (
-                f"The MLflow server at MLFLOW_TRACKING_URI={self.url} refuses or doesn't answer: "
-                f"{error!r:.300}. Start it or correct the variable."
+            raise NotReadyError(self._explained(error)) from error
+
+    def _explained(self, error: Exception) -> str:
+        server = f"The MLflow server at MLFLOW_TRACKING_URI={self.url}"
+        status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+        if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            return (
+                f"{server} refuses this user (HTTP {status}). Set MLFLOW_TRACKING_USERNAME and "
+                f"MLFLOW_TRACKING_PASSWORD to one that may read model {self.name!r}."
             )
-            raise NotReadyError(message) from error
+        return (
+            f"{server} refuses or doesn't answer: {error!r:.300}. Start it or correct the variable."
+        )
+
+
+def _production(found: Mapping[str, Any]) -> Production:
+    version, run_id, source = int(found["version"]), str(found["run_id"]), str(found["source"])
+    parts = _SOURCE.fullmatch(source)
+    if parts is None or parts[1] != run_id:
+        message = (
+            f"version {version}: its source is {source!r:.200}, expected 'runs:/{run_id:.64}/…': "
+            "this package didn't register it. Go back with: movie-recommender rollback"
+        )
+        raise RegistryError(message)
+    tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+    return Production(version, run_id, parts[2], tags.get(MANIFEST_TAG))

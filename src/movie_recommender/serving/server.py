@@ -74,6 +74,7 @@ def serve(settings: Settings, *, clock: Callable[[], datetime]) -> None:
     def ended(pid: int) -> None:
         mark_process_dead(pid, str(folder.metrics))  # type: ignore[no-untyped-call]
 
+    ended(os.getpid())  # it serves nothing: its 0 would be the lowest version for ever
     targets = {f"worker-{number}": work(number) for number in range(len(sockets))}
     targets["keeper"] = keeper.Keeper(settings, folder).run
     logger.info("serving on http://%s:%s", settings.serving_host, settings.serving_port)

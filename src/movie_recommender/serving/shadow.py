@@ -38,7 +38,7 @@ MAX_PAIRS = 2_000
 """Users whose newest pair of lists is kept."""
 COMPARED = 50
 """Movies of a list that are compared, at most: some 6 KB a pair."""
-_PAUSE_S = 0.05
+_PAUSE_S, _BREATH_S = 0.05, 0.001
 
 Where = Literal["both", "production", "shadow", "neither"]
 
@@ -143,11 +143,10 @@ class Shadow:
             logger.exception("shadow version=%s can't be loaded", state.version)
 
     def rank_waiting(self) -> None:
-        """Rank what waits, and keep the pairs."""
-        while self._waiting:
-            asked = self._waiting.popleft()
-            model = self._model
-            if model is None or model.version == asked.version:
+        """Rank what waits now, and keep the pairs; after each a pause lets answers go first."""
+        for _ in range(len(self._waiting)):
+            asked, model = self._waiting.popleft(), self._model
+            if self._stop.wait(_BREATH_S) or model is None or model.version == asked.version:
                 continue
             try:
                 self._compare(model, asked)

@@ -28,9 +28,11 @@ from movie_recommender.serving.journal import Journal
 from movie_recommender.serving.metrics import MODEL, NEWEST_MODEL
 from movie_recommender.serving.model import ServedModel
 from movie_recommender.serving.patience import patient_protocol
+from movie_recommender.serving.room import Room
 from movie_recommender.serving.seen import Seen
 from movie_recommender.serving.service import Service
 from movie_recommender.serving.shadow import Shadow
+from movie_recommender.serving.traces import traced
 from movie_recommender.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -179,16 +181,19 @@ def run(
         await asyncio.to_thread(context.delivery.close)
         claims.close()
 
+    room = Room()
     app = create_app(
         context,
-        waiting=lambda: len(server.server_state.tasks),
+        room=room,
         metrics_directory=folder.metrics,
         lifespan=lifespan,
     )
     config = uvicorn.Config(
-        app,
+        traced(app, settings, version=service.version),
         http=patient_protocol(
-            settings.serving_client_timeout_s, max_body_bytes=settings.serving_max_body_bytes
+            settings.serving_client_timeout_s,
+            max_body_bytes=settings.serving_max_body_bytes,
+            room=room,
         ),
         ws="none",
         loop="uvloop",
@@ -199,8 +204,7 @@ def run(
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
-    server = uvicorn.Server(config)
-    server.run(sockets=[listening])
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 def _trim() -> None:

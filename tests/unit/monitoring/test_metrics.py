@@ -85,7 +85,12 @@ def test_a_part_that_is_left_out_is_not_down() -> None:
 
 def test_the_limits_are_told_before_the_first_look() -> None:
     names = {name for name, *_ in scraped(None)}
-    assert names == {"max_age_seconds", "max_model_age_seconds", "max_dead_letter_ratio"}
+    assert names == {
+        "max_age_seconds",
+        "max_model_age_seconds",
+        "max_dead_letter_ratio",
+        "max_run_seconds",
+    }
 
 
 def test_a_run_that_is_under_way_is_told_since_when() -> None:

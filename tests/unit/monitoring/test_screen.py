@@ -1,5 +1,6 @@
 import io
 from dataclasses import replace
+from datetime import timedelta
 
 from rich.console import Console
 
@@ -8,7 +9,7 @@ from movie_recommender.monitoring.dag import TaskFacts
 from movie_recommender.monitoring.reading import Part
 from movie_recommender.monitoring.screen import show
 from movie_recommender.settings import load_settings
-from tests.unit.monitoring.worlds import RUN, VALUES, gone, spoiled, well
+from tests.unit.monitoring.worlds import NOW, RUN, VALUES, gone, spoiled, well
 
 
 def shown(facts: Facts) -> str:
@@ -38,7 +39,8 @@ def test_one_screen_holds_it_all() -> None:
 
 def test_what_needs_care_stands_below_with_what_to_do() -> None:
     failed = replace(RUN, state="failed", tasks=[TaskFacts("train_model", "failed", 3.0)])
-    text = shown(spoiled("airflow", last=failed, running=RUN))
+    running = replace(RUN, queued=NOW - timedelta(hours=1))
+    text = shown(spoiled("airflow", last=failed, running=running))
     assert "failed: train_model after 240 s" in text
     assert "under way:" in text
     assert "→ look at the tasks' logs in Airflow" in text

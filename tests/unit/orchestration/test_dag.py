@@ -142,7 +142,7 @@ def test_slas(dag):
     } == hours
     [deadline] = dag.deadline
     assert deadline.interval == timedelta(hours=6)
-    assert deadline.reference.reference_name == "DagRunQueuedAtDeadline"
+    assert deadline.reference.reference_name == "FirstQueuedAt"
     assert deadline.callback.path == "movie_recommender.orchestration.sla.run_sla_missed"
 
 
@@ -153,6 +153,15 @@ def test_every_page_says_how_to_go_on(dag):
         assert "**Rerun" in task.doc_md or task.task_id == "skip_deploy"
         limit = sla.slas().tasks.get(task.task_id)
         assert f"**SLA:** {in_words(limit) if limit else 'none'}" in task.doc_md
+
+
+def test_inlets(dag):
+    inlets = {t.task_id: [asset.name for asset in t.inlets] for t in dag.tasks if t.inlets}
+    assert inlets == {
+        "compute_features": ["movie_recommender.lake"],
+        "train_model": ["movie_recommender.feature_store"],
+        "evaluate_model": ["movie_recommender.feature_store"],
+    }
 
 
 def test_outlets(dag):

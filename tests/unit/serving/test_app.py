@@ -3,9 +3,10 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +21,7 @@ from movie_recommender.serving.delivery import Delivery
 from movie_recommender.serving.impressions import Impressions
 from movie_recommender.serving.journal import Contact, Journal
 from movie_recommender.serving.model import ServedModel
+from movie_recommender.serving.room import Room
 from movie_recommender.serving.service import Service
 from movie_recommender.settings import load_settings
 from tests.unit.worlds import END
@@ -63,6 +65,17 @@ def context(tmp_path: Path, producers: tuple[Delivery, Impressions]) -> Iterator
         service.seen.close()
 
 
+class Crowded(Room):
+    """A room where so many are before everybody."""
+
+    def __init__(self, waiting: Sequence[int]) -> None:
+        super().__init__()
+        self._waiting = waiting
+
+    def enter(self, scope: MutableMapping[str, Any]) -> int:
+        return super().enter(scope) + self._waiting[0]
+
+
 @pytest.fixture
 def get(context: Context, waiting: list[int]) -> Callable[..., httpx.Response]:
     """One request to the application."""
@@ -71,7 +84,7 @@ def get(context: Context, waiting: list[int]) -> Callable[..., httpx.Response]:
 
 def requests_to(context: Context, waiting: Sequence[int] = (0,)) -> Callable[..., httpx.Response]:
     """One request to the application of these parts."""
-    app = create_app(context, waiting=lambda: waiting[0])
+    app = create_app(context, room=Crowded(waiting))
 
     def ask(path: str, method: str = "GET", **options: object) -> httpx.Response:
         async def once() -> httpx.Response:

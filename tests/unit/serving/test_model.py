@@ -1,4 +1,5 @@
 import itertools
+import pickle
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from movie_recommender.errors import RegistryError
 from movie_recommender.ranking import Dataset, NeuMF
 from movie_recommender.ranking.contacts import Person
-from movie_recommender.serving.model import ServedModel
+from movie_recommender.serving.model import FILES, ServedModel
 from tests.unit.serving.conftest import like_rows, manifest
 
 
@@ -88,6 +89,30 @@ def test_a_file_that_never_was_right_is_named(
     copy = altered(bundle, tmp_path, name, content, declared=True)
     with pytest.raises(RegistryError, match=name.replace(".", r"\.")):
         ServedModel(copy, version=1)
+
+
+class Bomb:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self._marker = marker
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self._marker,)
+
+
+@pytest.mark.parametrize("name", [*FILES, "MLmodel", "python_model.pkl"])
+def test_a_pickle_in_any_files_place_is_never_loaded(
+    bundle: Path, tmp_path: Path, name: str
+) -> None:
+    marker = tmp_path / "marker"
+    copy = altered(bundle, tmp_path, name, pickle.dumps(Bomb(marker)), declared=True)
+    if name in FILES:
+        with pytest.raises(RegistryError, match=name.replace(".", r"\.")):
+            ServedModel(copy, version=1)
+    else:  # nobody here looks into it
+        ServedModel(copy, version=1)
+    assert not marker.exists()
 
 
 def test_a_missing_file_is_named(bundle: Path, tmp_path: Path) -> None:

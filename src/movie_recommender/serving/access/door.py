@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from movie_recommender.serving.access.callers import Caller, digest, shown_by
 from movie_recommender.serving.access.keys import admin_keys, read_keys
@@ -25,9 +25,10 @@ from movie_recommender.serving.access.rules import (
     needed_scope,
     takes_cookie,
 )
-from movie_recommender.serving.access.sessions import Sessions
-from movie_recommender.serving.access.tokens import Tokens
 from movie_recommender.settings import Settings
+
+if TYPE_CHECKING:
+    from movie_recommender.serving.access.sessions import Sessions
 
 SIGNED_IN = "signed_in"
 """Entry of a request's scope: a session has let it in."""
@@ -45,17 +46,17 @@ class Door:
     """
 
     def __init__(self, settings: Settings, *, clock: Callable[[], datetime]) -> None:
-        named, tokens = read_keys(settings), Tokens.of(settings)
+        named = read_keys(settings)
         self._keys = named | admin_keys(settings)
-        self._tokens = None if tokens is None else Remembered(tokens.caller, clock=clock)
-        self._signing = Sessions(_session_secret(settings), self._keys)
-        self._sessions = Remembered(self._signing.caller, clock=clock)
+        self._tokens = _tokens(settings, clock)
+        self.is_guarded = bool(named) or self._tokens is not None
+        """Whether reading needs a key, too."""
+        self._sessions = _sessions(settings, self._keys) if self.is_guarded else None
+        self._begun = Remembered(self._sessions.caller, clock=clock) if self._sessions else None
         self._clock = clock
         self._metrics_open = not settings.serving_metrics_guarded
-        self.is_guarded = bool(named) or tokens is not None
-        """Whether reading needs a key, too."""
         may = {scope for caller in self._keys.values() for scope in caller.scopes}
-        self.has_admin = "admin" in may or tokens is not None
+        self.has_admin = "admin" in may or self._tokens is not None
         """Whether anybody may administrate."""
         self._limiter: Limiter | None = None
         if settings.serving_rate_limit > 0:
@@ -104,18 +105,20 @@ class Door:
         """A session for whoever has the key or the token, and its seconds; None: nobody has."""
         shown, now = key.strip().encode(), self._clock()
         caller = self._by_key(shown)
-        if caller is None:
+        if caller is None or self._sessions is None:
             return None
-        session, expires = self._signing.begin(digest(shown), caller, now=now)
+        session, expires = self._sessions.begin(digest(shown), caller, now=now)
         return session, int(expires - now.timestamp())
 
     def _caller(self, scope: MutableMapping[str, Any]) -> Caller | None:
         shown = shown_by(scope["headers"])
         if shown.key:
             return self._by_key(shown.key)
-        if not shown.session or not takes_cookie(scope["method"], scope["path"]):
+        if self._begun is None or not shown.session:
             return None
-        caller = self._sessions.caller(shown.session)
+        if not takes_cookie(scope["method"], scope["path"]):
+            return None
+        caller = self._begun.caller(shown.session)
         scope[SIGNED_IN] = caller is not None
         return caller
 
@@ -143,6 +146,18 @@ class Door:
             raise lacking(needed, caller)
 
 
-def _session_secret(settings: Settings) -> bytes:
-    secret = settings.serving_session_secret
-    return secrets.token_bytes(32) if secret is None else secret.get_secret_value().encode()
+# Imported where somebody uses them: what they need takes memory of each worker.
+def _tokens(settings: Settings, clock: Callable[[], datetime]) -> Remembered | None:
+    if settings.serving_jwt_secret is None and settings.serving_jwt_jwks_file is None:
+        return None
+    from movie_recommender.serving.access.tokens import tokens_of
+
+    return Remembered(tokens_of(settings).caller, clock=clock)
+
+
+def _sessions(settings: Settings, keys: Mapping[bytes, Caller]) -> "Sessions":
+    from movie_recommender.serving.access.sessions import Sessions
+
+    given = settings.serving_session_secret
+    secret = secrets.token_bytes(32) if given is None else given.get_secret_value().encode()
+    return Sessions(secret, keys)

@@ -54,34 +54,6 @@ class Tokens:
         if jwks_file is not None:
             self._keys, self._read = _read_jwks(jwks_file), _changed(jwks_file)
 
-    @classmethod
-    def of(cls, settings: Settings) -> "Tokens | None":
-        """As the settings say; None: no tokens.
-
-        Raises:
-            ConfigurationError: they contradict each other, or one is missing.
-        """
-        secret, file = settings.serving_jwt_secret, settings.serving_jwt_jwks_file
-        if secret is None and file is None:
-            return None
-        if secret is not None and file is not None:
-            message = "SERVING_JWT_SECRET and SERVING_JWT_JWKS_FILE: expected one of them."
-            raise ConfigurationError(message)
-        issuer, audience = settings.serving_jwt_issuer, settings.serving_jwt_audience
-        if not issuer or not audience:
-            message = (
-                "SERVING_JWT_ISSUER and SERVING_JWT_AUDIENCE: both are needed, so that a token "
-                "that was made for another service isn't taken. Set them."
-            )
-            raise ConfigurationError(message)
-        return cls(
-            secret=None if secret is None else secret.get_secret_value().encode(),
-            jwks_file=file,
-            issuer=issuer,
-            audience=audience,
-            scope_claim=settings.serving_jwt_scope_claim,
-        )
-
     def caller(self, token: str) -> Caller | None:
         """Who has it; None: it isn't one of ours, or not any more or not yet."""
         try:
@@ -127,6 +99,32 @@ class Tokens:
             self._keys = _read_jwks(self._jwks_file)
         except ConfigurationError as error:
             logger.warning("the keys read before go on: %s", error)
+
+
+def tokens_of(settings: Settings) -> Tokens:
+    """The check that the settings ask for.
+
+    Raises:
+        ConfigurationError: they contradict each other, or one is missing.
+    """
+    secret, file = settings.serving_jwt_secret, settings.serving_jwt_jwks_file
+    if (secret is None) == (file is None):
+        message = "SERVING_JWT_SECRET and SERVING_JWT_JWKS_FILE: expected one of them."
+        raise ConfigurationError(message)
+    issuer, audience = settings.serving_jwt_issuer, settings.serving_jwt_audience
+    if not issuer or not audience:
+        message = (
+            "SERVING_JWT_ISSUER and SERVING_JWT_AUDIENCE: both are needed, so that a token "
+            "that was made for another service isn't taken. Set them."
+        )
+        raise ConfigurationError(message)
+    return Tokens(
+        secret=None if secret is None else secret.get_secret_value().encode(),
+        jwks_file=file,
+        issuer=issuer,
+        audience=audience,
+        scope_claim=settings.serving_jwt_scope_claim,
+    )
 
 
 def _read_jwks(path: Path) -> dict[str | None, jwt.PyJWK]:

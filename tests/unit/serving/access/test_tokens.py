@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from movie_recommender.errors import ConfigurationError
-from movie_recommender.serving.access.tokens import Tokens
+from movie_recommender.serving.access.tokens import Tokens, tokens_of
 from movie_recommender.settings import load_settings
 from tests.unit.serving.access.conftest import SECRET, signed
 
@@ -19,9 +19,7 @@ FOR_US = {"serving_jwt_issuer": "https://issuer", "serving_jwt_audience": "movie
 
 
 def tokens(**settings: Any) -> Tokens:
-    found = Tokens.of(load_settings(**{**FOR_US, **settings}))
-    assert found is not None
-    return found
+    return tokens_of(load_settings(**{**FOR_US, **settings}))
 
 
 def jwk(key: Any, kid: str) -> dict[str, Any]:
@@ -131,7 +129,6 @@ def test_a_file_that_breaks_later_changes_nothing(
 
 
 def test_settings_that_contradict_each_other(tmp_path: Path) -> None:
-    assert Tokens.of(load_settings()) is None
     with pytest.raises(ConfigurationError, match="JWKS_FILE: expected one of them"):
         tokens(serving_jwt_secret=SECRET, serving_jwt_jwks_file=tmp_path / "x")
     with pytest.raises(ConfigurationError, match="SERVING_JWT_AUDIENCE: both are needed"):

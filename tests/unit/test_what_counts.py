@@ -24,7 +24,7 @@ def feedback(event_type: str) -> list[Feedback]:
 
 def in_the_store(event: Feedback) -> tuple[bool, bool]:
     """Whether features/sql/arrivals.sql takes it for a contact, and for a positive one."""
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute(
             """
             CREATE TABLE interactions AS SELECT
