@@ -17,7 +17,7 @@ from claims import Claim, note
 from ratings.leave_one_out import dataset, matrix
 from ratings.planted import planted
 from ratings.training import fit_apart
-from serving_parts.servers import CONNECTIONS, QUIET, WORKERS, load, ours
+from serving_parts.servers import CONNECTIONS, NOBODY, QUIET, WORKERS, load, ours
 from serving_parts.world import manifest
 
 from movie_recommender.ranking import Dataset
@@ -31,7 +31,6 @@ from movie_recommender.training.config import TrainingConfig
 
 N_USERS, N_MOVIES, N_POSITIVES = 8_000, 60_000, 1_000_000
 EPOCHS, JUDGED = 12, 500
-NOBODY = "127.0.0.1:9"
 MODEL = "movie-recommender"
 
 

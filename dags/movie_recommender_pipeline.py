@@ -29,7 +29,6 @@ from airflow.sdk import (
     AsyncCallback,
     CronTriggerTimetable,
     DeadlineAlert,
-    DeadlineReference,
     Label,
     Param,
     TriggerRule,
@@ -38,6 +37,7 @@ from airflow.sdk import (
 from movie_recommender.contacts import alert_contacts
 from movie_recommender.orchestration import pods, tasks
 from movie_recommender.orchestration.configuration import prepare_subprocess
+from movie_recommender.orchestration.deadline import FirstQueuedAt
 from movie_recommender.orchestration.facts import MACROS
 from movie_recommender.orchestration.operators import (
     EmailOperator,
@@ -75,7 +75,7 @@ with DAG(
     params={"force_train": Param(False, type="boolean", description="Train whatever the day.")},
     deadline=DeadlineAlert(
         name="run SLA",
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        reference=FirstQueuedAt(),
         interval=SLAS.run,
         callback=AsyncCallback(run_sla_missed),
     ),

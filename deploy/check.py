@@ -45,6 +45,7 @@ EVERYTHING_ON = (
 )
 EVERYTHING_OFF = (
     "mlflow.enabled=false",
+    "exporter.enabled=false",
     "networkPolicy.enabled=false",
     "kafkaCaSecretName=",
     "data.existingClaim=mine",

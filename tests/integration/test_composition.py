@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ from tests.plain_processes import PlainProcesses
 pytestmark = pytest.mark.integration
 
 SERVERS = (
-    *("mlflow", "serving"),
+    *("mlflow", "serving", "exporter"),
     *("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"),
 )
 SMALL_WORLD = {
@@ -28,7 +29,7 @@ SMALL_WORLD = {
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainProcesses]:
-    """The composition, healthy: every service but those of a profile."""
+    """The composition, healthy: every service but those of a profile, and the exporter."""
     found = PlainProcesses(tmp_path_factory.mktemp("composition"), {"MLFLOW_WORKERS": "1"})
     # A folder that PostgreSQL's user may enter.
     with tempfile.TemporaryDirectory(prefix="movie-recommender-") as home:
@@ -38,7 +39,11 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainProcesses]:
             start_postgres(found, Path(home))
             found.wait("kafka", "s3")
             found.start("mlflow")
-            found.run("airflow-init")
+            with ThreadPoolExecutor() as pool:
+                migrated = pool.submit(found.run, "airflow-init")
+                found.wait("mlflow")
+                found.run("mlflow-init")
+                migrated.result()
             for name in SERVERS[1:]:
                 found.start(name)
             found.wait(*SERVERS)
@@ -49,7 +54,9 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainProcesses]:
 
 def test_nothing_was_left_out(plain: PlainProcesses) -> None:
     named = {name for name, each in plain.services.items() if "profiles" not in each}
-    assert named == {"postgres", "kafka", "s3", "airflow-init", *SERVERS}
+    assert named == {"postgres", "kafka", "s3", "airflow-init", "mlflow-init", *SERVERS} - {
+        "exporter"
+    }
 
 
 def test_everything_is_healthy_at_once(plain: PlainProcesses) -> None:
@@ -66,6 +73,19 @@ def test_the_dag_is_read(plain: PlainProcesses) -> None:
     assert read() == f"{DAG_ID}|f|t"
 
 
+def test_people_sign_in_and_may_what_their_role_may(plain: PlainProcesses) -> None:
+    url = f"http://{ports.LOOPBACK}:{plain.ports[8080]}"
+    secret = (plain.directory / "secrets" / "airflow_viewer_password").read_text()
+    given = {"username": "viewer", "password": secret}
+    with httpx.Client(base_url=url, timeout=60) as client:
+        assert client.get("/api/v2/dags").status_code == 401
+        token = client.post("/auth/token", json=given).raise_for_status().json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        assert client.get(f"/api/v2/dags/{DAG_ID}").is_success
+        run = client.post(f"/api/v2/dags/{DAG_ID}/dagRuns", json={"logical_date": None})
+        assert run.status_code == 403
+
+
 def test_events_go_from_kafka_into_the_bucket(plain: PlainProcesses) -> None:
     daily = ("python", "-m", "movie_recommender.simulation", "daily", "--date", "2026-03-10")
     plain.run("cli", *daily, **SMALL_WORLD)
@@ -77,7 +97,10 @@ def test_events_go_from_kafka_into_the_bucket(plain: PlainProcesses) -> None:
 def test_mlflow_keeps_its_files_in_the_bucket(plain: PlainProcesses) -> None:
     url = f"http://{ports.LOOPBACK}:{plain.ports[5000]}"
     artifact = "/api/2.0/mlflow-artifacts/artifacts/0/a/file"
-    assert httpx.put(url + artifact, content=b"content", timeout=30).is_success
+    secret = (plain.directory / "secrets" / "mlflow_pipeline_password").read_text()
+    assert httpx.put(url + artifact, content=b"content", timeout=30).status_code == 401
+    signed_in = httpx.BasicAuth("pipeline", secret)
+    assert httpx.put(url + artifact, content=b"content", timeout=30, auth=signed_in).is_success
     (stored,) = (plain.directory / "buckets" / "mlflow").rglob("file")
     assert stored.read_bytes() == b"content"
     foreign = httpx.get(f"{url}/api/2.0/mlflow/experiments/get", headers={"Host": "evil.example"})

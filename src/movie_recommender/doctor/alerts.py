@@ -1,6 +1,5 @@
-"""Whether alerts can be sent, and whether some wait; nothing is sent here."""
+"""Whether alerts can be sent, and whether some wait; a test alert, if one is asked for."""
 
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +7,7 @@ from uuid import uuid4
 
 from movie_recommender.contacts import alert_contacts
 from movie_recommender.doctor.finding import Case, Finding
+from movie_recommender.doctor.places import nearest, write_problem
 from movie_recommender.errors import ConfigurationError
 from movie_recommender.orchestration import outside
 
@@ -50,13 +50,11 @@ def check_outbox(case: Case) -> list[Finding]:  # noqa: ARG001  (it is the envir
     from movie_recommender.orchestration.outbox import Outbox
 
     folder = alert_contacts().outbox
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            waiting = Outbox(folder).waiting()
-    except OSError as error:
+    problem = write_problem(nearest(folder))
+    if problem is not None:
         remedy = "Set ALERT_OUTBOX to a folder that tasks and triggerers share and may write."
-        return [Finding("outbox", "warn", f"{folder} can't be written: {error}", remedy)]
+        return [Finding("outbox", "warn", problem, remedy)]
+    waiting = Outbox(folder).waiting()
     if not waiting:
         return [Finding("outbox", "ok", f"{folder}: no alert waits")]
     seen = f"{folder}: {len(waiting)} alerts wait, the oldest since {waiting[0].written}"

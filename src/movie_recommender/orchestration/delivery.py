@@ -9,6 +9,7 @@ takes it, its sender fails. A letter that has no connected channel is logged, an
 day: nobody wants it.
 """
 
+import contextlib
 import html
 import logging
 from collections.abc import Mapping
@@ -31,6 +32,9 @@ LATE = timedelta(minutes=3)
 
 UNWANTED = timedelta(days=1)
 """How long a letter waits for a connection to be added."""
+
+
+_Refusals = dict[str, NotConnectedError | RefusedError]
 
 
 class UndeliveredError(NotReadyError):
@@ -65,7 +69,7 @@ class Post:
         try:
             self._outbox.put(letter)
         except OSError as error:
-            logger.warning("ALERT_OUTBOX=%s can't be written: %s", self._contacts.outbox, error)
+            self._unwritable(error)
             return False
         return True
 
@@ -75,17 +79,24 @@ class Post:
         Raises:
             UndeliveredError: no channel took it, and the outbox can't be written.
         """
-        if not self.keep(letter):
-            return self._now_or_never(letter)
-        with self._outbox.alone(letter) as ours:
-            if not ours:
+        with contextlib.ExitStack() as held:
+            try:
+                # Alone before it is put, or whoever empties the outbox could be faster.
+                ours = held.enter_context(self._outbox.alone(letter))
+            except OSError as error:
+                self._unwritable(error)
+                return self._now_or_never(letter)
+            if not ours or self._outbox.was_sent(letter):
                 return Outcome(None, f"Alert {letter.id} is sent by another process, or was.")
+            if not self.keep(letter):
+                return self._now_or_never(letter)
             by, refusals = self._patiently(letter)
-            if by is not None:
+            if by is None:
+                note = f"was NOT sent; it waits in {self._contacts.outbox}."
+            else:
                 self._mark(letter)
-                return Outcome(by, f"Alert {letter.id} was sent by {by}.{_because(refusals)}")
-        note = f"Alert {letter.id} was NOT sent; it waits in {self._contacts.outbox}."
-        return Outcome(None, f"{note}{_because(refusals)}")
+                note = f"was sent by {by}."
+        return Outcome(by, f"Alert {letter.id} {note}{_because(refusals)}")
 
     def flush(self, now: datetime) -> int:
         """Ask once for each waiting letter, but for the channels that rest; how many were taken."""
@@ -93,34 +104,38 @@ class Post:
         try:
             for letter in self._outbox.waiting():
                 with self._outbox.alone(letter) as ours:
-                    sent += ours and self._flushed(letter, now)
+                    sent += ours and self._outbox.waits(letter) and self._flushed(letter, now)
             self._outbox.tidy(now)
         except OSError as error:
-            logger.warning("ALERT_OUTBOX=%s can't be used: %s", self._contacts.outbox, error)
+            self._unwritable(error)
         return sent
+
+    def _unwritable(self, error: OSError) -> None:
+        logger.warning("ALERT_OUTBOX=%s can't be written: %s", self._contacts.outbox, error)
 
     def _now_or_never(self, letter: Letter) -> Outcome:
         by, refusals = self._patiently(letter)
-        if by is None:
+        if by is None and any(isinstance(why, RefusedError) for why in refusals.values()):
             message = (
                 f"Alert {letter.id} was NOT sent, and ALERT_OUTBOX={self._contacts.outbox} can't "
                 f"be written.{_because(refusals)} Mend one of them, then clear this task."
             )
             logger.error("alert=%s:\n%s", letter.id, letter.alert.text)
             raise UndeliveredError(message)
-        return Outcome(by, f"Alert {letter.id} was sent by {by}.{_because(refusals)}")
+        note = "was NOT sent." if by is None else f"was sent by {by}."
+        return Outcome(by, f"Alert {letter.id} {note}{_because(refusals)}")
 
-    def _patiently(self, letter: Letter) -> tuple[str | None, dict[str, str]]:
+    def _patiently(self, letter: Letter) -> tuple[str | None, _Refusals]:
         """The channel that took it, and why the ones before didn't."""
-        refusals: dict[str, str] = {}
+        refusals: _Refusals = {}
         for name in letter.channels:
             send = partial(self._send, letter, name)
             try:
                 again_and_again(send, patience_s=self._contacts.patience_s)
             except NotConnectedError as error:
-                refusals[name] = str(error)
+                refusals[name] = error
             except RefusedError as error:
-                refusals[name] = str(error)
+                refusals[name] = error
                 self._rests.begin(name, letter.id, error, datetime.now(UTC))
             else:
                 return name, refusals
@@ -191,5 +206,5 @@ def _stamped(letter: Letter, name: str, now: datetime) -> Alert:
     )
 
 
-def _because(refusals: Mapping[str, str]) -> str:
-    return "".join(f" {name}: {reason}." for name, reason in refusals.items())
+def _because(refusals: _Refusals) -> str:
+    return "".join(f" {name}: {error}." for name, error in refusals.items())

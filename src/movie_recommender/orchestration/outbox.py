@@ -94,17 +94,26 @@ class Outbox:
         """Whether a channel has taken the letter, in the last `KEPT`."""
         return self._mark(letter).exists()
 
+    def waits(self, letter: Letter) -> bool:
+        """Whether nobody has taken the letter yet."""
+        return self._path(letter).exists() and not self.was_sent(letter)
+
     @contextlib.contextmanager
     def alone(self, letter: Letter) -> Iterator[bool]:
-        """Whether the letter waits and nobody else can send it before the block ends."""
+        """Whether nobody else sends the letter, which may not be put yet, before the block ends.
+
+        Raises:
+            OSError: the folder can't be written.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._lock(letter))
         try:
             lock.acquire(timeout=0)
-        except (Timeout, FileNotFoundError):  # being sent; or there is no folder, and no letter
+        except Timeout:
             yield False
             return
         try:
-            yield self._path(letter).exists() and not self.was_sent(letter)
+            yield True
         finally:
             lock.release()
 

@@ -1,4 +1,4 @@
-"""The Airflow plugin: starts the SLA watcher in the triggerer, does nothing in other processes.
+"""The Airflow plugin: starts the SLA watcher in the triggerer, and knows from when deadlines count.
 
 Every Airflow process loads it by the entry point `airflow.plugins`, so nothing is imported here
 that the process hasn't already.
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
+
+from movie_recommender.orchestration.deadline import FirstQueuedAt
 
 logger = logging.getLogger(__name__)
 
@@ -51,3 +53,4 @@ class MovieRecommenderPlugin(AirflowPlugin):
 
     name = "movie_recommender"
     listeners = [TriggererListener()]  # noqa: RUF012  (AirflowPlugin's own type)
+    deadline_references = [FirstQueuedAt]  # noqa: RUF012

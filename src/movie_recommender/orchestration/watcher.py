@@ -108,20 +108,18 @@ class Watcher:
         """Each letter is kept, or sent at once where the outbox can't be written.
 
         Raises:
-            NotReadyError: not one was; the next sweep tries again.
+            NotReadyError: they were refused, all that somebody wants; the next sweep tries again.
         """
-        taken = [self._post.keep(letter) or self._sent(letter) for letter in found]
-        if not any(taken):
+        taken = refused = 0
+        for letter in found:
+            try:
+                taken += self._post.keep(letter) or self._post.deliver(letter).by is not None
+            except UndeliveredError as error:
+                logger.warning("%s", error)
+                refused += 1
+        if refused and not taken:
             message = "No letter could be kept or sent; the lines above say why"
             raise NotReadyError(message)
-
-    def _sent(self, letter: Letter) -> bool:
-        try:
-            self._post.deliver(letter)
-        except UndeliveredError as error:
-            logger.warning("%s", error)
-            return False
-        return True
 
 
 def start(stop: threading.Event, *, interval_s: float = INTERVAL_S) -> threading.Thread:

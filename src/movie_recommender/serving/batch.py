@@ -6,6 +6,7 @@ knows. What was posted since isn't in it, as it has no model and no store of its
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,21 +67,27 @@ def recommend_all(settings: Settings, path: Path, *, k: int) -> BatchResult:
     if not 1 <= k <= MAX_K:
         message = f"k={k}: a list has 1 to {MAX_K} movies."
         raise InputDataError(message)
-    registry = RegistryApi(settings)
-    production = registry.production()
-    if production is None:
-        message = (
-            f"Model {registry.name!r} at {registry.url} has no version in production. "
-            "Put one there: movie-recommender promote VERSION"
-        )
-        raise RegistryError(message)
     with tempfile.TemporaryDirectory() as tmp:
         bundle, contacts = Path(tmp, "bundle"), Path(tmp, "contacts.safetensors")
-        registry.download(production, bundle)
+        version = _fetch_production(settings, bundle)
         with FeatureStore.open(settings.feature_store_path) as store:
             export_contacts(store, contacts)
-        model = ServedModel(bundle, version=production.version)
+        model = ServedModel(bundle, version=version)
         return write_lists(model, Contacts.open(contacts), path, k=k)
+
+
+def _fetch_production(settings: Settings, bundle: Path) -> int:
+    """The version in production, its checked files in the new folder `bundle`."""
+    with closing(RegistryApi(settings)) as registry:
+        production = registry.production()
+        if production is None:
+            message = (
+                f"Model {registry.name!r} at {registry.url} has no version in production. "
+                "Put one there: movie-recommender promote VERSION"
+            )
+            raise RegistryError(message)
+        registry.download(production, bundle)
+    return production.version
 
 
 def write_lists(model: ServedModel, contacts: Contacts, path: Path, *, k: int) -> BatchResult:

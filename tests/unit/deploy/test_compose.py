@@ -20,7 +20,7 @@ from tests.composition import COMPOSE, ROOT, composition, ours
 
 SERVICES: dict[str, Any] = composition()["services"]
 OURS = ours(SERVICES)
-AIRFLOW = {name: each for name, each in OURS.items() if each["command"][0] == "airflow"}
+AIRFLOW = {name for name in OURS if name.startswith("airflow-")}
 SETTINGS = {name.upper(): field for name, field in Settings.model_fields.items()}
 
 AIRFLOW_OPTIONS = """
@@ -30,8 +30,13 @@ sections = conf.configuration_description
 print(json.dumps({name: list(section["options"]) for name, section in sections.items()}))
 """
 
-# Read by the client libraries of the lake and of MLflow's artifact store, by libpq, by dumb-init.
+# Read by the client libraries of the lake and of MLflow's artifact store, by libpq, by dumb-init,
+# and by deploy/access.
 OTHERS = {
+    *(f"AIRFLOW_{role}_PASSWORD" for role in ("ADMIN", "OPERATOR", "VIEWER")),
+    *(f"MLFLOW_{role}_PASSWORD" for role in ("AUTH_ADMIN", "PIPELINE", "SERVING", "VIEWER")),
+    "MLFLOW_FLASK_SERVER_SECRET_KEY",
+    "MLFLOW_S3_ENDPOINT_URL",
     "AWS_ACCESS_KEY_ID",
     "AWS_ALLOW_HTTP",
     "AWS_ENDPOINT_URL",
@@ -58,12 +63,14 @@ def test_only_the_pages_are_published_and_only_here() -> None:
     published = {name: each["ports"] for name, each in SERVICES.items() if "ports" in each}
     assert published == {
         "airflow-api-server": ["127.0.0.1:8080:8080"],
+        "grafana": ["127.0.0.1:3000:3000"],
         "mlflow": ["127.0.0.1:5000:5000"],
         "serving": ["127.0.0.1:8000:8000"],
     }
     assert composition()["networks"]["inside"]["internal"] is True
-    alone = {name for name, each in SERVICES.items() if each["networks"] == ["inside"]}
-    assert alone == SERVICES.keys() - OURS.keys()
+    # Who is on the other network too is published, or has to reach the world: for alerts.
+    both = {name for name, each in SERVICES.items() if "outside" in each["networks"]}
+    assert both == published.keys() | AIRFLOW | {"alertmanager", "cli"}
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +91,8 @@ def test_every_variable_means_something(name: str, airflow_options: dict[str, li
             # The Celery provider isn't installed here; its section is its own.
             known = section == "celery" or option in airflow_options[section]
             assert known, variable
-        elif variable.startswith("MLFLOW_") and variable not in SETTINGS:
-            foreign = variable == "MLFLOW_S3_ENDPOINT_URL"
-            assert foreign or hasattr(mlflow_variables, variable), variable
+        elif variable.startswith("MLFLOW_") and variable not in {*SETTINGS, *OTHERS}:
+            assert hasattr(mlflow_variables, variable), variable
         elif not variable.startswith("AIRFLOW_CONN_"):
             assert variable in SETTINGS or variable in OTHERS, variable
 
@@ -98,10 +104,14 @@ def test_no_default_that_means_this_machine_is_left(monkeypatch: pytest.MonkeyPa
         if re.search(r"localhost|127\.0\.0\.1", str(field.default))
     }
     assert {"KAFKA_BOOTSTRAP_SERVERS", "MLFLOW_TRACKING_URI", "SERVING_HOST"} <= local
+    listens = {"SERVING_HOST": "serving", "EXPORTER_HOST": "exporter"}
+    for name, service in listens.items():
+        assert variables(OURS[service])[name] == "0.0.0.0"
+    local -= listens.keys()
     assert local <= variables(OURS["serving"]).keys()
-    needed = (local - {"SERVING_HOST"}) | {"DATA_LAKE_PATH", "SERVING_URL"}
-    for name, service in {**AIRFLOW, "cli": OURS["cli"]}.items():
-        assert needed <= variables(service).keys(), name
+    needed = local | {"DATA_LAKE_PATH", "SERVING_URL"}
+    for name in AIRFLOW | {"cli", "exporter"}:
+        assert needed <= variables(OURS[name]).keys(), name
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -122,7 +132,7 @@ def test_addresses_name_services_it_waits_for(name: str) -> None:
 def test_whoever_runs_on_is_watched_and_started_again(name: str) -> None:
     service = SERVICES[name]
     once = service["restart"] == "no"
-    assert once == (name in {"airflow-init", "cli"})
+    assert once == (name in {"airflow-init", "cli", "mlflow-init"})
     assert once or "test" in service["healthcheck"]
 
 
@@ -142,7 +152,9 @@ def test_what_is_ours_has_no_right_that_it_doesnt_need() -> None:
     for service in OURS.values():
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
-    assert {name for name, each in OURS.items() if each.get("read_only")} == {"mlflow", "serving"}
+    assert {name for name, each in OURS.items() if each.get("read_only")} == {
+        *("exporter", "mlflow", "serving"),
+    }
 
 
 def test_every_command_is_one_that_exists() -> None:
@@ -150,7 +162,7 @@ def test_every_command_is_one_that_exists() -> None:
     for name, service in OURS.items():
         program, command, *_ = service["command"]
         # The others are started by tests/integration/test_composition.py, but for Celery's.
-        assert program in {"airflow", "mlflow"} or command in known, name
+        assert program != "movie-recommender" or command in known, name
 
 
 @pytest.fixture
@@ -169,8 +181,7 @@ def test_the_secrets_are_made_once_and_for_the_owner_alone(secrets: Path) -> Non
     made = make(secrets)
     assert made.keys() == composition()["secrets"].keys()
     assert {name for name, value in made.items() if not value} == {
-        "slack_connection",
-        "smtp_connection",
+        *("slack_connection", "slack_webhook_url", "smtp_connection"),
     }
     values = [value for value in made.values() if value]
     assert len(set(values)) == len(values)

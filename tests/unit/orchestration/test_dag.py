@@ -142,7 +142,7 @@ def test_slas(dag):
     } == hours
     [deadline] = dag.deadline
     assert deadline.interval == timedelta(hours=6)
-    assert deadline.reference.reference_name == "DagRunQueuedAtDeadline"
+    assert deadline.reference.reference_name == "FirstQueuedAt"
     assert deadline.callback.path == "movie_recommender.orchestration.sla.run_sla_missed"
 
 

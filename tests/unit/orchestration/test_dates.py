@@ -1,5 +1,6 @@
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -30,3 +31,13 @@ def test_the_day_is_the_utc_day():
 
 def test_leap_day():
     assert dates.event_date(manual(datetime(2024, 3, 1, 2, tzinfo=UTC))) == date(2024, 2, 29)
+
+
+@pytest.mark.parametrize("clocks_change", [date(2025, 3, 30), date(2025, 10, 26)])
+def test_no_day_is_skipped_or_doubled_where_the_clocks_change(clocks_change):
+    berlin = ZoneInfo("Europe/Berlin")
+    days = [clocks_change + timedelta(days=n) for n in (-1, 0, 1, 2)]
+    nights = [datetime.combine(day, time(4), tzinfo=berlin) for day in days]
+    assert [dates.event_date(manual(night)) for night in nights] == [
+        day - timedelta(days=1) for day in days
+    ]

@@ -150,6 +150,29 @@ def test_without_any_connection_it_is_kept_for_a_day_and_then_forgotten(post, ou
     assert "text of k" in caplog.text
 
 
+def test_whoever_empties_the_outbox_leaves_a_letter_that_is_being_sent(post, slack, monkeypatch):
+    """Or its task would end as skipped, though its own channel has the alert."""
+    others = Post(alert_contacts())
+    keep = post.keep
+
+    def kept_and_seen(letter):
+        kept = keep(letter)
+        assert others.flush(now()) == 0
+        return kept
+
+    monkeypatch.setattr(post, "keep", kept_and_seen)
+    assert post.deliver(fresh()).by == "slack"
+    assert len(slack.messages) == 1
+
+
+def test_without_outbox_and_without_connections_nothing_fails(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ALERT_OUTBOX", str(tmp_path / "file" / "outbox"))
+    outcome = Post(alert_contacts()).deliver(fresh())
+    assert outcome.by is None
+    assert "connections add slack_default" in outcome.note
+
+
 def test_an_outbox_that_cant_be_written_stops_no_alert(monkeypatch, tmp_path, slack):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ALERT_OUTBOX", str(tmp_path / "file" / "outbox"))

@@ -19,8 +19,7 @@ def test_what_is_put_waits_whole_and_the_oldest_is_first(outbox):
 
 def test_an_empty_outbox_needs_no_folder(outbox):
     assert outbox.waiting() == []
-    with outbox.alone(letter()) as ours:
-        assert not ours
+    assert not outbox.waits(letter())
 
 
 def test_the_same_key_is_one_letter(outbox):
@@ -32,14 +31,14 @@ def test_the_same_key_is_one_letter(outbox):
 
 def test_what_was_sent_waits_no_more_and_is_not_taken_again(outbox):
     outbox.put(letter())
+    assert outbox.waits(letter())
     with outbox.alone(letter()) as ours:
         assert ours
         outbox.sent(letter())
     outbox.put(letter())
     assert outbox.waiting() == []
     assert outbox.was_sent(letter())
-    with outbox.alone(letter()) as ours:
-        assert not ours
+    assert not outbox.waits(letter())
 
 
 def test_one_at_a_time_is_alone_with_a_letter_and_the_others_are_free(outbox, tmp_path):

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,11 +65,37 @@ def test_days_ago_are_read_once_and_then_forgotten(tmp_path: Path, reader_of: Re
 def test_half_a_record_is_left_for_later(tmp_path: Path, reader_of: ReaderOf) -> None:
     journal = Journal(tmp_path)
     journal.append(contact(1), now=NOON)
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.journal")
     whole = file.read_bytes()
     file.write_bytes(whole + whole[:7])
     reader = reader_of(journal)
     assert list(reader.new(now=NOON)) == [contact(1)]
     with file.open("ab") as end:
         end.write(whole[7:])
+    journal.append(contact(2), now=NOON)
+    assert list(reader.new(now=NOON)) == [contact(1), contact(2)]
+
+
+def test_another_process_is_heard(tmp_path: Path, reader_of: ReaderOf) -> None:
+    reader = reader_of(Journal(tmp_path))
+    assert list(reader.new(now=NOON)) == []
+    code = f"""
+from datetime import datetime
+from pathlib import Path
+from movie_recommender.serving.journal import Contact, Journal
+now = datetime.fromisoformat({NOON.isoformat()!r})
+Journal(Path({str(tmp_path)!r})).append(Contact(1, 10, 100, liked=False), now=now)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
     assert list(reader.new(now=NOON)) == [contact(1)]
+
+
+def test_a_reader_that_was_broken_off_reads_on(tmp_path: Path, reader_of: ReaderOf) -> None:
+    journal = Journal(tmp_path)
+    reader = reader_of(journal)
+    for number in (1, 2):
+        journal.append(contact(number), now=NOON - (2 - number) * DAY)
+    first = reader.new(now=NOON)
+    assert next(first) == contact(1)
+    first.close()  # type: ignore[attr-defined]
+    assert list(reader.new(now=NOON)) == [contact(2)]
