@@ -47,6 +47,7 @@ def serving(
     keys = directory / "keys"
     keys.write_text(f"# who may what\npromotion:read:{READ}\nops:admin:{ADMIN}\n")
     options = {"serving_api_keys_file": keys, "serving_client_timeout_s": 1}
+    options |= {"serving_cors_origins": "https://shop.example", "serving_queue": 8}
     with ServingProcess(settings, directory, **options) as server:
         server.wait(lambda ready: ready["ready"])
         yield server
@@ -58,6 +59,16 @@ def test_promotion_shows_its_key(serving: ServingProcess) -> None:
     with closing(Serving(serving.url, timeout_s=20)) as client:
         with pytest.raises(NotReadyError, match="401: SERVING_CLIENT_KEY must hold"):
             client.confirm(1)
+
+
+def test_preflights_of_other_sites_take_no_room(serving: ServingProcess) -> None:
+    headers = {"access-control-request-method": "POST", "origin": "https://shop.example"}
+    for _ in range(40):  # more than both workers' queues hold
+        asked = httpx.options(f"{serving.url}/feedback", headers=headers)
+        assert asked.headers["access-control-allow-origin"] == "https://shop.example"
+    for _ in range(10):
+        got = httpx.get(f"{serving.url}/movies/popular", headers={"x-api-key": READ})
+        assert got.status_code == 200
 
 
 def test_workers_share_sessions_and_no_secret_is_logged(serving: ServingProcess) -> None:

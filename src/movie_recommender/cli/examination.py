@@ -26,7 +26,7 @@ def doctor(
     as_json: AsJson = False,
     airflow: WithAirflow = True,
     send_test_alert: Annotated[
-        bool, typer.Option("--send-test-alert", help="Send one by Slack and one by mail.")
+        bool, typer.Option("--send-test-alert", help="Send one by each channel of ALERT_CHANNELS.")
     ] = False,
 ) -> None:
     """Check every connection, right, disk, clock and version, and say what to do about each.

@@ -114,12 +114,16 @@ CHANNELS: Mapping[str, Send] = {SLACK: _slack, MAIL: _mail, "apprise": _apprise}
 
 
 def chosen(contacts: AlertContacts) -> tuple[str, ...]:
-    """The channels of ALERT_CHANNELS, in its order; a name that is none is left out and logged."""
+    """The channels of ALERT_CHANNELS, in its order; a name that is none is left out and logged.
+
+    Where none is left the default counts: a slip of the pen silences no alert.
+    """
     for name in contacts.channels:
         if name not in CHANNELS:
-            known = ", ".join(CHANNELS)
-            logger.error("ALERT_CHANNELS names %r, which is no channel (%s): left out", name, known)
-    return tuple(name for name in contacts.channels if name in CHANNELS)
+            those = ", ".join(CHANNELS)
+            logger.error("ALERT_CHANNELS names %r, which is no channel (%s): left out", name, those)
+    known = tuple(name for name in dict.fromkeys(contacts.channels) if name in CHANNELS)
+    return known or (SLACK, MAIL)
 
 
 def _named(error: Exception) -> str:

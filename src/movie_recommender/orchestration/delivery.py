@@ -98,13 +98,31 @@ class Post:
                 note = f"was sent by {by}."
         return Outcome(by, f"Alert {letter.id} {note}{_because(refusals)}")
 
-    def flush(self, now: datetime) -> int:
-        """Ask once for each waiting letter, but for the channels that rest; how many were taken."""
+    def at_once(self, letter: Letter) -> bool:
+        """Ask each channel once; whether one took it. For a letter that could not be kept.
+
+        Raises:
+            UndeliveredError: none did, and one is connected.
+        """
+        return self._now_or_never(letter, patience_s=0.0).by is not None
+
+    def flush(self, now: datetime, *, forget: bool = False) -> int:
+        """Ask once for each waiting letter, but for the channels that rest; how many were taken.
+
+        Args:
+            now: for rests and for the letters' age.
+            forget: whether a letter that has had no connected channel for `UNWANTED` goes; not
+                while Airflow may be away, which looks like having no connection.
+        """
         sent = 0
         try:
             for letter in self._outbox.waiting():
                 with self._outbox.alone(letter) as ours:
-                    sent += ours and self._outbox.waits(letter) and self._flushed(letter, now)
+                    sent += (
+                        ours
+                        and self._outbox.waits(letter)
+                        and self._flushed(letter, now, forget=forget)
+                    )
             self._outbox.tidy(now)
         except OSError as error:
             self._unwritable(error)
@@ -113,8 +131,8 @@ class Post:
     def _unwritable(self, error: OSError) -> None:
         logger.warning("ALERT_OUTBOX=%s can't be written: %s", self._contacts.outbox, error)
 
-    def _now_or_never(self, letter: Letter) -> Outcome:
-        by, refusals = self._patiently(letter)
+    def _now_or_never(self, letter: Letter, *, patience_s: float | None = None) -> Outcome:
+        by, refusals = self._patiently(letter, patience_s)
         if by is None and any(isinstance(why, RefusedError) for why in refusals.values()):
             message = (
                 f"Alert {letter.id} was NOT sent, and ALERT_OUTBOX={self._contacts.outbox} can't "
@@ -125,13 +143,16 @@ class Post:
         note = "was NOT sent." if by is None else f"was sent by {by}."
         return Outcome(by, f"Alert {letter.id} {note}{_because(refusals)}")
 
-    def _patiently(self, letter: Letter) -> tuple[str | None, _Refusals]:
+    def _patiently(
+        self, letter: Letter, patience_s: float | None = None
+    ) -> tuple[str | None, _Refusals]:
         """The channel that took it, and why the ones before didn't."""
         refusals: _Refusals = {}
+        patience_s = self._contacts.patience_s if patience_s is None else patience_s
         for name in letter.channels:
             send = partial(self._send, letter, name)
             try:
-                again_and_again(send, patience_s=self._contacts.patience_s)
+                again_and_again(send, patience_s=patience_s)
             except NotConnectedError as error:
                 refusals[name] = error
             except RefusedError as error:
@@ -141,7 +162,7 @@ class Post:
                 return name, refusals
         return None, refusals
 
-    def _flushed(self, letter: Letter, now: datetime) -> bool:
+    def _flushed(self, letter: Letter, now: datetime, *, forget: bool) -> bool:
         if letter.id in self._sent_unmarked:
             return self._mark(letter)
         wanted = False
@@ -159,7 +180,7 @@ class Post:
             else:
                 self._rests.end(name)
                 return self._mark(letter)
-        if not wanted and now - letter.written > UNWANTED:
+        if forget and not wanted and now - letter.written > UNWANTED:
             logger.warning("alert %s has no channel, forgotten:\n%s", letter.id, letter.alert.text)
             self._outbox.discard(letter)
         return False

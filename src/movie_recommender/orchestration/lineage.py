@@ -24,14 +24,16 @@ from openlineage.client.facet_v2 import dataset_version_dataset
 from movie_recommender import kafka
 from movie_recommender.events import CONTRACTS
 from movie_recommender.orchestration import DAG_ID
-from movie_recommender.settings import Settings, load_settings
+from movie_recommender.orchestration.configuration import task_settings
+from movie_recommender.settings import Settings
 
 Result = Mapping[str, Any]
 Datasets = tuple[list[Dataset], list[Dataset]]
 """What a task read, what it wrote."""
+Lineage = OperatorLineage[Any, Any]
 
 
-class PipelineExtractor(BaseExtractor):  # type: ignore[misc]  # the provider has no types here
+class PipelineExtractor(BaseExtractor):
     """Tells OpenLineage what the pipeline's tasks read and wrote."""
 
     @classmethod
@@ -39,22 +41,22 @@ class PipelineExtractor(BaseExtractor):  # type: ignore[misc]  # the provider ha
         """The operators that the pipeline's work is done by."""
         return ["PythonOperator", "BashOperator"]
 
-    def _execute_extraction(self) -> OperatorLineage | None:
+    def _execute_extraction(self) -> Lineage | None:
         """At the start: what the provider says by itself."""
         python = self.operator.task_type == "PythonOperator"
         return (PythonExtractor if python else BashExtractor)(self.operator).extract()
 
-    def extract_on_complete(self, task_instance: Any) -> OperatorLineage | None:
+    def extract_on_complete(self, task_instance: Any) -> Lineage | None:
         """With the result at hand: the datasets; of another DAG what the provider says."""
         lineage = self.extract()
         if self.operator.dag_id != DAG_ID:
             return lineage
         task_id = self.operator.task_id
         result = task_instance.xcom_pull(task_ids=task_id) or {}
-        inputs, outputs = datasets(task_id, result, load_settings())
+        inputs, outputs = datasets(task_id, result, task_settings())
         return OperatorLineage(inputs=inputs, outputs=outputs).merge(lineage or OperatorLineage())
 
-    def extract_on_failure(self, task_instance: Any) -> OperatorLineage | None:  # noqa: ARG002
+    def extract_on_failure(self, task_instance: Any) -> Lineage | None:  # noqa: ARG002
         """A task that failed has published nothing."""
         return self.extract()
 

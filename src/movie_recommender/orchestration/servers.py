@@ -95,7 +95,7 @@ def mlflow(connection: Any) -> dict[str, str]:
     """
     url = _host(connection, "the MLflow server")
     if "://" not in url:
-        url = f"{connection.schema or 'http'}://{url}"
+        url = f"{connection.schema or _scheme(connection)}://{url}"
     login = {
         "mlflow_tracking_username": connection.login,
         "mlflow_tracking_password": connection.password,
@@ -103,6 +103,11 @@ def mlflow(connection: Any) -> dict[str, str]:
     port = f":{connection.port}" if connection.port else ""
     found = {name: value for name, value in login.items() if value}
     return {"mlflow_tracking_uri": f"{url.rstrip('/')}{port}", **found}
+
+
+def _scheme(connection: Any) -> str:
+    """Of `https://…` as an address Airflow makes the connection's type."""
+    return "https" if connection.conn_type == "https" else "http"
 
 
 def _broker(connection: Any) -> str:

@@ -15,11 +15,10 @@ from typing import Any
 
 from movie_recommender.contacts import AlertContacts, alert_contacts
 from movie_recommender.durations import in_words
-from movie_recommender.errors import NotReadyError
 from movie_recommender.orchestration import alerts, variables
 from movie_recommender.orchestration.alerts import Alert
 from movie_recommender.orchestration.channels import chosen
-from movie_recommender.orchestration.delivery import Post
+from movie_recommender.orchestration.delivery import Post, UndeliveredError
 from movie_recommender.orchestration.facts import run_facts
 from movie_recommender.orchestration.outbox import Letter
 from movie_recommender.settings import Settings, usable_settings
@@ -187,13 +186,17 @@ def _tell(context: Mapping[str, Any], now: datetime) -> None:
     for letter in found:
         post.keep(letter)
     for letter in found:
-        logger.info("%s", post.deliver(letter).note)
+        try:
+            logger.info("%s", post.deliver(letter).note)
+        except UndeliveredError:  # the next letter has another channel
+            logger.exception("run SLA: a letter was neither sent nor kept")
 
 
 def _is_variable() -> bool:
     try:
         return slas(variables.layer(variables.read())).run_is_variable
-    except NotReadyError:  # better twice than not at all
+    except Exception:  # better twice than not at all
+        logger.exception("run SLA: the Variables are unknown")
         return False
 
 

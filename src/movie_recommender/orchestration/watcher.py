@@ -80,13 +80,15 @@ class Watcher:
 
         What waits in the outbox is sent, whatever becomes of what is late.
         """
+        reached = False
         try:
             limits = self._limits()
             late = self._late(limits, now)
             recorded = self._state.recorded_misses(late)
+            reached = True
             return sum(self._alert(each, limits, now) for each in late if each.key not in recorded)
         finally:
-            self._post.flush(now)
+            self._post.flush(now, forget=reached)
 
     def _late(self, limits: Slas, now: datetime) -> list[Late]:
         late: list[Late] = []
@@ -113,7 +115,7 @@ class Watcher:
         taken = refused = 0
         for letter in found:
             try:
-                taken += self._post.keep(letter) or self._post.deliver(letter).by is not None
+                taken += self._post.keep(letter) or self._post.at_once(letter)
             except UndeliveredError as error:
                 logger.warning("%s", error)
                 refused += 1

@@ -4,6 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -85,20 +86,39 @@ def create_app(
         max_body_bytes=settings.serving_max_body_bytes,
         body_timeout_s=settings.serving_client_timeout_s,
     )
-    return _for_other_sites(gate, settings.serving_cors_origins)
+    return _for_other_sites(gate, settings.serving_cors_origins, room)
 
 
-def _for_other_sites(app: App, origins: str) -> App:
+def _for_other_sites(app: App, origins: str, room: Room) -> App:
     """Answers that browsers let other sites' scripts read; without cookies, so by a key."""
     if not origins:
         return app
-    return CORSMiddleware(
+    others = CORSMiddleware(
         app,
         allow_origins=origins.split(","),
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "X-API-Key", "Content-Type", "Idempotency-Key"],
         expose_headers=["Retry-After", "WWW-Authenticate"],
     )
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        if not _is_preflight(scope):
+            await others(scope, receive, send)
+            return
+        room.enter(scope)  # it is answered before the gate, which would have counted it
+        try:
+            await others(scope, receive, send)
+        finally:
+            room.leave()
+
+    return serve
+
+
+def _is_preflight(scope: Any) -> bool:
+    if scope["type"] != "http" or scope["method"] != "OPTIONS":
+        return False
+    names = {name for name, _ in scope["headers"]}
+    return {b"origin", b"access-control-request-method"} <= names
 
 
 def _answer(request: Request, problem: Problem) -> Response:

@@ -33,6 +33,8 @@ class Claims:
     def __init__(self, path: Path) -> None:
         try:
             self._connection = _open(path)
+        except sqlite3.OperationalError:  # busy, or no room: others may have it open
+            raise
         except sqlite3.DatabaseError as error:
             logger.warning("%s can't be read and is made anew: %s", path, error)
             for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):

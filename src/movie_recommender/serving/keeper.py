@@ -95,7 +95,12 @@ class Keeper:
             try:
                 self._fetch(production, path)
                 return ModelState(production.version, self._relative(path))
-            except (RegistryError, OSError) as error:
+            except OSError as error:  # of this machine, and may pass: asked again
+                text = f"version {production.version}: {error}"
+                if state.refused != text:
+                    logger.error("version=%s isn't served: %s", production.version, error)  # noqa: TRY400
+                return replace(state, gone=None, refused=text)
+            except RegistryError as error:
                 self._refused[production] = f"version {production.version}: {error}"
                 logger.error("version=%s isn't served: %s", production.version, error)  # noqa: TRY400
         return replace(state, gone=None, refused=self._refused[production])
@@ -117,6 +122,7 @@ class Keeper:
         if found != state:
             logger.info("shadow: %s", found)
             self._folder.say_shadow(found)
+            self._folder.tidy(self._folder.bundles, production.path, found.path)
 
     def _fetch(self, production: Production, path: Path) -> None:
         """Download and check beside, then one rename."""

@@ -17,7 +17,7 @@ from typing import Literal
 
 from movie_recommender.errors import MovieRecommenderError
 from movie_recommender.serving.cache import CacheFolder, ModelState
-from movie_recommender.serving.journal import Contact, Journal
+from movie_recommender.serving.journal import Contact, Journal, JournalReader
 from movie_recommender.serving.metrics import (
     SHADOW_AGREEMENT,
     SHADOW_LIKES,
@@ -142,9 +142,9 @@ class Shadow:
         except (MovieRecommenderError, OSError, ValueError, KeyError):
             logger.exception("shadow version=%s can't be loaded", state.version)
 
-    def rank_waiting(self) -> None:
-        """Rank what waits now, and keep the pairs; after each a pause lets answers go first."""
-        for _ in range(len(self._waiting)):
+    def rank_waiting(self, n: int) -> None:
+        """Rank the first `n` that wait, and keep the pairs; a pause lets answers go first."""
+        for _ in range(n):
             asked, model = self._waiting.popleft(), self._model
             if self._stop.wait(_BREATH_S) or model is None or model.version == asked.version:
                 continue
@@ -181,7 +181,15 @@ class Shadow:
     def _serve(self) -> None:
         with closing(Journal(self._folder.journal).reader()) as reader:
             while not self._stop.wait(_PAUSE_S):
-                self.follow()
-                self.rank_waiting()
-                for contact in reader.new(now=self._service.clock()):
-                    self.count(contact)
+                try:
+                    self._turn(reader)
+                except Exception:  # another turn may go well, and answers must
+                    logger.exception("the shadow's turn failed")
+
+    def _turn(self, reader: JournalReader) -> None:
+        self.follow()
+        n = len(self._waiting)
+        # Before they are ranked: a like that led to a new list is about the one before.
+        for contact in reader.new(now=self._service.clock()):
+            self.count(contact)
+        self.rank_waiting(n)

@@ -35,6 +35,7 @@ print(json.dumps({name: list(section["options"]) for name, section in sections.i
 OTHERS = {
     *(f"AIRFLOW_{role}_PASSWORD" for role in ("ADMIN", "OPERATOR", "VIEWER")),
     *(f"MLFLOW_{role}_PASSWORD" for role in ("AUTH_ADMIN", "PIPELINE", "SERVING", "VIEWER")),
+    "FORWARDED_ALLOW_IPS",
     "MLFLOW_FLASK_SERVER_SECRET_KEY",
     "MLFLOW_S3_ENDPOINT_URL",
     "AWS_ACCESS_KEY_ID",
@@ -182,6 +183,7 @@ def test_the_secrets_are_made_once_and_for_the_owner_alone(secrets: Path) -> Non
     assert made.keys() == composition()["secrets"].keys()
     assert {name for name, value in made.items() if not value} == {
         *("slack_connection", "slack_webhook_url", "smtp_connection"),
+        *("serving_api_keys", "serving_client_key"),
     }
     values = [value for value in made.values() if value]
     assert len(set(values)) == len(values)

@@ -155,4 +155,4 @@ def test_everything_of_kafka_is_of_one_cluster() -> None:
     labels = [each["metadata"]["labels"] for each in everything if each["kind"] != "Kafka"]
     assert labels == [{"strimzi.io/cluster": cluster}] * len(labels)
     servers = VALUES["settings"]["KAFKA_BOOTSTRAP_SERVERS"]
-    assert servers == f"{cluster}-kafka-bootstrap:9093"
+    assert servers == f"{cluster}-kafka-bootstrap.kafka:9093"  # in the namespace kafka

@@ -142,6 +142,10 @@ def test_the_chosen_channels_keep_their_order_and_a_wrong_name_is_logged(monkeyp
     monkeypatch.setenv("ALERT_CHANNELS", "mail, slak,slack")
     assert channels.chosen(alert_contacts()) == ("mail", "slack")
     assert "'slak'" in caplog.text
+    monkeypatch.setenv("ALERT_CHANNELS", "slak,apprise,apprise")
+    assert channels.chosen(alert_contacts()) == ("apprise",)
+    monkeypatch.setenv("ALERT_CHANNELS", "slak")
+    assert channels.chosen(alert_contacts()) == ("slack", "mail")
 
 
 def test_a_server_that_hangs_up_is_a_temporary_refusal(monkeypatch):

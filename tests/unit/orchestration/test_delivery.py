@@ -144,9 +144,9 @@ def test_without_any_connection_it_is_kept_for_a_day_and_then_forgotten(post, ou
     assert outcome.by is None
     assert "connections add slack_default" in outcome.note
     assert "connections add smtp_default" in outcome.note
-    post.flush(now())
+    post.flush(now(), forget=True)
     assert outbox.waiting() == [unwanted]
-    post.flush(now() + timedelta(days=1, seconds=1))
+    post.flush(now() + timedelta(days=1, seconds=1), forget=True)
     assert outbox.waiting() == []
     assert "text of k" in caplog.text
 

@@ -12,6 +12,7 @@ from movie_recommender.errors import NotReadyError
 from movie_recommender.orchestration import watcher
 from movie_recommender.orchestration.delivery import Post
 from movie_recommender.orchestration.limits import CurrentSlas
+from movie_recommender.orchestration.outbox import Outbox
 from movie_recommender.orchestration.plugin import TriggererListener, is_triggerer
 from movie_recommender.orchestration.sla import BegunTask, OpenRun
 from movie_recommender.orchestration.variables import PREFIX
@@ -142,6 +143,19 @@ def test_the_outbox_is_emptied_though_the_database_is_gone(world, slack, monkeyp
     with pytest.raises(OSError, match="gone"):
         world.watcher().sweep(LATE)
     assert len(slack.messages) == 1
+
+
+def test_no_letter_is_forgotten_while_the_database_is_gone(world, monkeypatch):
+    kept = letter(written=LATE - timedelta(days=2))  # Slack and mail have no connection here
+    Post(alert_contacts()).keep(kept)
+    with monkeypatch.context() as patch:
+        patch.setattr(world, "begun_tasks", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            world.watcher().sweep(LATE)
+    assert [each.id for each in Outbox(alert_contacts().outbox).waiting()] == [kept.id]
+    world.begun = []
+    world.watcher().sweep(LATE)
+    assert Outbox(alert_contacts().outbox).waiting() == []
 
 
 def test_without_an_outbox_a_miss_is_sent_at_once_and_once(world, slack, monkeypatch, tmp_path):

@@ -120,6 +120,13 @@ def test_a_browser_signs_in_and_out(get: Get) -> None:
     elsewhere = {**session, "sec-fetch-site": "same-site"}
     for path in ("/act", "/sign-in", "/sign-out"):
         assert get(path, "POST", data=like, headers=elsewhere).status_code == 403
+    here = get("/", headers=session).request.url
+    for origin in (f"{here.scheme}://{here.host}:3000", "https://evil.example", "null"):
+        # Without TLS a browser says no more than this.
+        from_there = {**session, "origin": origin}
+        assert get("/act", "POST", data=like, headers=from_there).status_code == 403
+    ours = {**session, "origin": f"{here.scheme}://{here.netloc.decode()}"}
+    assert get("/act", "POST", data=like, headers=ours).status_code == 503
     body = {"event_type": "like", "user_id": KNOWN, "movie_id": 3}
     assert get("/feedback", "POST", json=body, headers=session).status_code == 401
     out = get("/sign-out", "POST", headers=session)

@@ -99,7 +99,7 @@ def test_both_lists_are_compared_and_likes_found_in_them(
     shadow = shadow_of(service, folder)
     answer = shown(service)
     shadow.put(QUERY, answer)
-    shadow.rank_waiting()
+    shadow.rank_waiting(len(shadow._waiting))
     ranking = rank(candidate, answer.user_id, service.known(answer.user_id), QUERY)
     other = set(candidate.catalogue.movie_ids[ranking.rows].tolist())
     ours = set(answer.movie_ids)
@@ -135,7 +135,7 @@ def test_only_likes_of_whoever_has_two_lists_count(
     answer = shown(service)
     shadow.count(like(answer, answer.movie_ids[0]))  # before there were two
     shadow.put(QUERY, answer)
-    shadow.rank_waiting()
+    shadow.rank_waiting(len(shadow._waiting))
     shadow.count(like(answer, answer.movie_ids[0], liked=False))
     shadow.count(Contact(51, answer.movie_ids[0], 0, True))
     for where in ("both", "production", "shadow", "neither"):
@@ -187,7 +187,7 @@ def test_a_share_is_ranked(
 ) -> None:
     shadow = shadow_of(service, folder, share=0.25, draw=draw)
     shadow.put(QUERY, shown(service))
-    shadow.rank_waiting()
+    shadow.rank_waiting(len(shadow._waiting))
     assert counted("serving_shadow_lists_total", state="ranked") == expected
 
 
@@ -206,7 +206,7 @@ def test_a_candidate_that_breaks_is_left_and_answers_go_on(
     before = shown(service)
     for _ in range(3):
         shadow.put(QUERY, before)
-    shadow.rank_waiting()
+    shadow.rank_waiting(len(shadow._waiting))
     assert counted("serving_shadow_lists_total", state="failed") == 1
     assert shadow.version is None
     assert shown(service).movie_ids == before.movie_ids
@@ -224,7 +224,7 @@ def test_it_follows_the_folder_and_does_without_what_is_damaged(
     shadow.follow()
     assert shadow.version is None
     shadow.put(QUERY, shown(service))
-    shadow.rank_waiting()
+    shadow.rank_waiting(len(shadow._waiting))
     assert counted("serving_shadow_lists_total", state="ranked") == 0
     folder.say_shadow(ModelState(2, "bundles/2-a"))
     shadow.follow()
@@ -245,7 +245,7 @@ def test_what_finds_no_room_is_counted(
     for _ in range(5):
         shadow.put(QUERY, shown(service))
     assert counted("serving_shadow_lists_total", state="dropped") == 3
-    shadow.rank_waiting()
+    shadow.rank_waiting(len(shadow._waiting))
     assert counted("serving_shadow_lists_total", state="ranked") == 2
 
 
@@ -260,7 +260,7 @@ def test_the_pairs_are_bounded(
     first, second = shown(service, 41), shown(service, 51)
     shadow.put(QUERY, first)
     shadow.put(QUERY, second)
-    shadow.rank_waiting()
+    shadow.rank_waiting(len(shadow._waiting))
     labels = {"list": "neither", "production": "1", "shadow": "2"}
     shadow.count(like(first, 10**9))
     assert counted("serving_shadow_likes_total", **labels) == 0

@@ -69,6 +69,7 @@ def _entries(settings: Settings) -> Iterator[tuple[str, str]]:
     path = settings.serving_api_keys_file
     if path is None:
         return
+    n_entries = 0
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -77,4 +78,8 @@ def _entries(settings: Settings) -> Iterator[tuple[str, str]]:
         raise ConfigurationError(message) from error
     for number, line in enumerate(lines, 1):
         if (entry := line.strip()) and not entry.startswith("#"):
+            n_entries += 1
             yield f"SERVING_API_KEYS_FILE={path}, line {number}", entry
+    if n_entries == 0:  # whoever names a file doesn't want everybody let in
+        message = f"SERVING_API_KEYS_FILE={path} has no key: {_FORM}. Correct it and start again."
+        raise ConfigurationError(message)

@@ -79,8 +79,7 @@ class Tokens:
         if self._secret is not None:
             return self._secret
         key_id = jwt.get_unverified_header(token).get("kid")
-        if key_id not in self._keys:
-            self._read_again()
+        self._read_again()  # a key that was taken out signs no further token
         if key_id is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))
         if key_id not in self._keys:

@@ -23,11 +23,11 @@ async def fields_of(request: Request) -> dict[str, str]:
     Raises:
         Problem: another site's page has sent it, or it isn't a form.
     """
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    if not _is_ours(request):
         raise Problem(
             403,
             "The form was sent by another site's page.",
-            where="header Sec-Fetch-Site",
+            where="header Sec-Fetch-Site or Origin",
             remedy="Use the forms of this page: /",
         )
     body = await request.body()
@@ -36,6 +36,14 @@ async def fields_of(request: Request) -> dict[str, str]:
     except ValueError as error:
         raise wrong_request([{"loc": ("form",), "msg": str(error), "input": "a body"}]) from None
     return dict(pairs)
+
+
+def _is_ours(request: Request) -> bool:
+    """Whether one of this server's pages has sent it; without TLS browsers tell the origin only."""
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    origin = request.headers.get("origin")
+    same = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    return same and site in ("same-origin", "none")
 
 
 def feedback_of(fields: Mapping[str, str]) -> Feedback:

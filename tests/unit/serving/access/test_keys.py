@@ -62,6 +62,9 @@ def test_the_same_key_twice_and_a_file_that_is_not_there(tmp_path: Path) -> None
         read_keys(load_settings(serving_api_keys=f"a:read:{LONG} b:feedback:{HASHED}"))
     with pytest.raises(ConfigurationError, match=r"SERVING_API_KEYS_FILE=.*No such file"):
         read_keys(load_settings(serving_api_keys_file=tmp_path / "none"))
+    (tmp_path / "empty").write_text("# none yet\n")
+    with pytest.raises(ConfigurationError, match="has no key"):
+        read_keys(load_settings(serving_api_keys_file=tmp_path / "empty"))
     (tmp_path / "latin").write_bytes(b"\xff")
     with pytest.raises(ConfigurationError, match="isn't UTF-8"):
         read_keys(load_settings(serving_api_keys_file=tmp_path / "latin"))

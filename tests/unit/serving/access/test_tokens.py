@@ -101,6 +101,7 @@ def test_keys_of_a_file_and_their_rotation(
     assert checked.caller(signed(old, "RS256")) is None  # two keys, and it says of neither
     assert checked.caller(signed(new, "RS256", kid="3")) is None
     write(path, jwk(new, "3"))
+    assert checked.caller(signed(old, "RS256", kid="1", sub="later")) is None  # first of all
     assert checked.caller(signed(new, "RS256", kid="3")) is not None
     assert checked.caller(signed(new, "RS256")) is not None  # the only one
     assert checked.caller(signed(old, "RS256", kid="1")) is None
