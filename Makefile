@@ -28,7 +28,7 @@ stop: ## Stop what `make run` left running
 test: $(STAMP) ## Run every test, with real servers
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-test-unit: $(STAMP) ## Run the unit tests alone (some five minutes)
+test-unit: $(STAMP) ## Run the unit tests alone (four minutes)
 	@$(BIN)/python -m pytest tests/unit -m "not integration" -n 2 --dist worksteal $(ARGS)
 
 test-faults: $(STAMP) ## Kill extraction 200 times, its broker 20 times; 100 random orders of steps; floods; half an hour

@@ -1,9 +1,7 @@
 """The table of checks, and how they are run: all at once, none waited for beyond the bound."""
 
-import queue
-import threading
-import time
 from collections.abc import Mapping
+from functools import partial
 
 from movie_recommender.doctor import (
     alerts,
@@ -19,6 +17,7 @@ from movie_recommender.doctor import (
 )
 from movie_recommender.doctor.finding import Case, Check, Finding, refused
 from movie_recommender.errors import MovieRecommenderError
+from movie_recommender.monitoring.reading import Readers
 
 BOUND_S = 20.0
 """Longest time that all checks together may take."""
@@ -43,23 +42,13 @@ def examine(
     case: Case, checks: Mapping[str, Check] = CHECKS, *, bound_s: float = BOUND_S
 ) -> list[Finding]:
     """What the checks find, in their order; one that breaks or is late is a finding by itself."""
-    answers: queue.SimpleQueue[tuple[str, list[Finding]]] = queue.SimpleQueue()
-
-    def answer(name: str, check: Check) -> None:
-        answers.put((name, _findings(name, check, case)))
-
-    for name, check in checks.items():
-        # Daemons: a client that hangs mustn't keep the process from ending.
-        threading.Thread(target=answer, args=(name, check), daemon=True).start()
-    found: dict[str, list[Finding]] = {}
-    deadline = time.monotonic() + bound_s
-    while len(found) < len(checks) and (left := deadline - time.monotonic()) > 0:
-        try:
-            name, findings = answers.get(timeout=left)
-        except queue.Empty:
-            break
-        found[name] = findings
-    return [finding for name in checks for finding in found.get(name, [_late(name, bound_s)])]
+    readers = {name: partial(_findings, name, check, case) for name, check in checks.items()}
+    parts = Readers(readers).read(patience_s=bound_s)
+    return [
+        finding
+        for name, part in parts.items()
+        for finding in ([_late(name, bound_s)] if part.value is None else part.value)
+    ]
 
 
 def _findings(name: str, check: Check, case: Case) -> list[Finding]:

@@ -6,8 +6,7 @@ from typing import Any
 import httpx
 
 from movie_recommender.errors import NotReadyError
-
-COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+from movie_recommender.monitoring.dag import COMPONENTS
 
 Record = dict[str, Any]
 """A JSON object as Airflow answers it."""

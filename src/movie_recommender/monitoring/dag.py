@@ -15,7 +15,7 @@ from movie_recommender.settings import Settings
 TIMEOUT_S = 5.0
 """Whoever looks waits no longer for one answer."""
 
-_COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 _ENDED = ("success", "failed")
 _DAG = f"/api/v2/dags/{DAG_ID}"
 
@@ -79,7 +79,7 @@ def read(settings: Settings) -> AirflowFacts | None:
         dag = client.get(_DAG).raise_for_status().json()
         next_run = dag["next_dagrun_run_after"]
         return AirflowFacts(
-            healthy={name: health[name]["status"] == "healthy" for name in _COMPONENTS},
+            healthy={name: health[name]["status"] == "healthy" for name in COMPONENTS},
             paused=dag["is_paused"],
             next_run=None if next_run is None or dag["is_paused"] else _instant(next_run),
             running=_first(client, states=("queued", "running"), order="run_after"),

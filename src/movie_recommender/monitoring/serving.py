@@ -49,7 +49,7 @@ def read(settings: Settings) -> ServingFacts | None:
         )
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         message = (
-            f"Serving at SERVING_URL={settings.serving_url} doesn't say whether it is ready: "
-            f"{error!r:.200}. Start it (`movie-recommender serve`) or correct the variable."
+            f"SERVING_URL={settings.serving_url} doesn't answer /ready: {error!r:.200}. Start it "
+            "(`movie-recommender serve`) or correct the variable."
         )
         raise NotReadyError(message) from error

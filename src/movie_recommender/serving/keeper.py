@@ -95,14 +95,13 @@ class Keeper:
             try:
                 self._fetch(production, path)
                 return ModelState(production.version, self._relative(path))
-            except OSError as error:  # of this machine, and may pass: asked again
-                text = f"version {production.version}: {error}"
-                if state.refused != text:
+            except (RegistryError, OSError) as error:
+                refused = f"version {production.version}: {error}"
+                if state.refused != refused:  # said once, not at every look
                     logger.error("version=%s isn't served: %s", production.version, error)  # noqa: TRY400
-                return replace(state, gone=None, refused=text)
-            except RegistryError as error:
-                self._refused[production] = f"version {production.version}: {error}"
-                logger.error("version=%s isn't served: %s", production.version, error)  # noqa: TRY400
+                if isinstance(error, OSError):  # of this machine, and may pass: asked for again
+                    return replace(state, gone=None, refused=refused)
+                self._refused[production] = refused
         return replace(state, gone=None, refused=self._refused[production])
 
     def _look_at_shadow(self, production: ModelState) -> None:

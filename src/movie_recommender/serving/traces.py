@@ -68,12 +68,20 @@ class Traced:
             await self._answer(scope, receive, send)
             return
 
-        async def closing(message: Message) -> None:
-            if message["type"].startswith("lifespan.shutdown"):
-                await self._close()
+        closing = threading.Thread(target=self._provider.shutdown, daemon=True)
+
+        async def asked() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                closing.start()  # the last request is over; beside what the application closes
+            return message
+
+        async def closed(message: Message) -> None:
+            if closing.ident is not None:  # a collector that doesn't answer isn't waited for
+                await asyncio.to_thread(closing.join, CLOSE_S)
             await send(message)
 
-        await self._app(scope, receive, closing)
+        await self._app(scope, asked, closed)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         carrier = {
@@ -105,12 +113,6 @@ class Traced:
             if status >= _SERVER_ERROR:
                 span.set_status(self._failed)
             span.end()
-
-    async def _close(self) -> None:
-        """Send what is left; a collector that doesn't answer isn't waited for."""
-        closing = threading.Thread(target=self._provider.shutdown, daemon=True)
-        closing.start()
-        await asyncio.to_thread(closing.join, CLOSE_S)
 
 
 def _route(scope: Scope) -> str | None:

@@ -41,6 +41,7 @@ def test_artifacts_that_the_server_does_not_take_are_told(case: Make, server: Se
 def ready(version: int | None = 7, degraded: tuple[str, ...] = ()) -> tuple[int, str]:
     model = None if version is None else {"version": version}
     found = {"ready": version is not None, "model": model, "degraded": degraded}
+    found |= {"workers": [], "store": {"snapshot_id": None}}
     return (200 if version else 503), json.dumps(found)
 
 
