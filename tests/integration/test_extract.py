@@ -178,6 +178,26 @@ def test_two_at_once_after_a_kill_under_a_wider_contract_reject_once(stream: Str
     stream.check()
 
 
+def test_and_so_where_one_of_them_reads_on_beyond_those_offsets(stream: Stream) -> None:
+    seven = view("seven", event_type="rating", rating=7)
+    stream.send([seven], reason="out_of_range")
+    stream.send([b"{"], reason="invalid_json")
+    stream.send_events("a", 2)
+    killed = start(partial(extract_where_ten_stars_are_valid, stream.settings), kill_at=3)
+    killed.join(120)
+    stream.send([b"}"], reason="invalid_json")
+
+    def rejected_up_to_those_offsets() -> None:
+        other = start(partial(extract.run, stream.settings, now=NOW), kill_at=3, n_messages=4)
+        other.join(120)
+        assert other.exitcode == -signal.SIGKILL
+
+    with at_moment(1, rejected_up_to_those_offsets), pytest.raises(ConcurrentWriteError):
+        stream.extract()
+    stream.extract()
+    stream.check()
+
+
 def test_deleted_messages_stop_the_run_until_the_loss_is_accepted(stream: Stream) -> None:
     stream.send_events("before", 5)
     stream.extract()

@@ -157,8 +157,8 @@ class TopicExtraction:
             done = self._committed[DEAD_LETTERS]
             positions = {p: max(offset, done.get(p, 0)) for p, offset in portion.positions.items()}
             version = None
-            if positions == done:
-                # Nothing moves that would tell two extractions of each other: look again.
+            if _any_before(rejected, done):
+                # The letters' offsets tell nobody of letters before them: look again.
                 version = self._lake.version(DEAD_LETTERS)
                 self._dead = self._landed_dead_letters(version)
                 rejected = self._without_landed_dead_letters(rejected)
@@ -248,6 +248,14 @@ class TopicExtraction:
             for row, place in enumerate(places)
         ]
         return messages.filter(pc.invert(pa.array(landed, pa.bool_())))
+
+
+def _any_before(messages: pa.Table, offsets: Mapping[int, int]) -> bool:
+    """Whether one of the messages lies before the offset of its partition."""
+    places = zip(
+        messages["kafka_partition"].to_pylist(), messages["kafka_offset"].to_pylist(), strict=True
+    )
+    return any(offset < offsets.get(partition, 0) for partition, offset in places)
 
 
 def topic_number(kafka_id: str) -> int:
