@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -22,11 +22,13 @@ from movie_recommender.serving import (
 from movie_recommender.serving.access.refusals import SignInNeeded
 from movie_recommender.serving.access.schema import described
 from movie_recommender.serving.context import Context
+from movie_recommender.serving.direct import Answer
 from movie_recommender.serving.gate import App, Gate, broken
 from movie_recommender.serving.hot import HotRoute
 from movie_recommender.serving.metrics import RESPONSES, SECONDS
 from movie_recommender.serving.problems import Problem, ProblemBody, wrong_request
 from movie_recommender.serving.room import Room
+from movie_recommender.serving.short_way import ShortWay
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -42,14 +44,26 @@ _ERRORS = {
 }
 
 
+class Application(NamedTuple):
+    """One worker's application.
+
+    Attributes:
+        asgi: answers everything.
+        at_once: the short way of lists; None: something in front of the gate has to see them, too.
+    """
+
+    asgi: App
+    at_once: Answer | None
+
+
 def create_app(
     context: Context,
     *,
     room: Room,
     metrics_directory: Path | None = None,
     lifespan: Lifespan | None = None,
-) -> App:
-    """The ASGI application of one worker.
+) -> Application:
+    """The application of one worker.
 
     Args:
         context: the worker's parts.
@@ -86,13 +100,14 @@ def create_app(
         max_body_bytes=settings.serving_max_body_bytes,
         body_timeout_s=settings.serving_client_timeout_s,
     )
-    return _for_other_sites(gate, settings.serving_cors_origins, room)
+    if settings.serving_cors_origins:
+        return Application(_for_other_sites(gate, settings.serving_cors_origins, room), None)
+    limit, admit = settings.serving_queue, context.door.admit
+    return Application(gate, ShortWay(hot, admit=admit, room=room, limit=limit))
 
 
 def _for_other_sites(app: App, origins: str, room: Room) -> App:
     """Answers that browsers let other sites' scripts read; without cookies, so by a key."""
-    if not origins:
-        return app
     others = CORSMiddleware(
         app,
         allow_origins=origins.split(","),

@@ -63,7 +63,7 @@ class Gate:
         n_ahead = self._room.enter(scope)
         try:
             if n_ahead > self._limit and scope["path"] not in UNLIMITED:
-                raise _no_room(self._limit)
+                raise no_room(self._limit)
             self._admit(scope)
             if scope["method"] not in _WITHOUT_BODY:
                 receive = _replay(await self._body(receive))
@@ -147,7 +147,8 @@ async def send_json(
     await send({"type": "http.response.body", "body": body})
 
 
-def _no_room(limit: int) -> Problem:
+def no_room(limit: int) -> Problem:
+    """503 for a request that has too many before it."""
     return Problem(
         503,
         f"More than {limit} requests wait for this worker already.",

@@ -2,11 +2,9 @@
 
 import asyncio
 
-from uvicorn.protocols.http.httptools_impl import (
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from movie_recommender.serving.direct import Answer, DirectProtocol
 from movie_recommender.serving.room import Room
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -21,19 +19,23 @@ _HEAD_TOO_LARGE = (
 )
 
 
-def patient_protocol(timeout_s: float, *, max_body_bytes: int, room: Room) -> type["Patient"]:
+def patient_protocol(
+    timeout_s: float, *, max_body_bytes: int, room: Room, at_once: Answer | None
+) -> type["Patient"]:
     """A protocol with these limits.
 
     Args:
         timeout_s: for a head, and for reading on, in seconds.
         max_body_bytes: that the gate lets in.
-        room: is told of each request that comes.
+        room: is told of each request that the application has to answer.
+        at_once: answers what needs no application; None: nothing does.
     """
-    limits = {"timeout_s": timeout_s, "most_bytes": max_body_bytes + SPARE_BYTES, "room": room}
-    return type("Patient", (Patient,), limits)
+    most_bytes = max_body_bytes + SPARE_BYTES
+    given = {"timeout_s": timeout_s, "most_bytes": most_bytes, "room": room, "at_once": at_once}
+    return type("Patient", (Patient,), given)
 
 
-class Patient(HttpToolsProtocol):
+class Patient(DirectProtocol):
     """A client that is too slow or says too much is given up.
 
     Too slow: a request's head doesn't come in time, from the connection's beginning or from the
@@ -74,7 +76,7 @@ class Patient(HttpToolsProtocol):
             if self._is_free and self._in_head:
                 self.transport.write(_HEAD_TOO_LARGE)
             self.transport.close()
-        elif self._is_free and self._head_due is None:
+        elif self._is_free and self._head_due is None and self._waits_for_more:
             self._head_due = self.loop.call_later(self.timeout_s, self.transport.close)
         if self.transport.is_closing():
             self._forsake()
@@ -95,6 +97,8 @@ class Patient(HttpToolsProtocol):
             raise ValueError(message)  # which uvicorn answers with 400, and closes
         before = self.cycle
         super().on_headers_complete()
+        if self.cycle is before:
+            return  # it is answered
         if before is None or before.response_complete:
             self.room.come(self.scope)  # type: ignore[arg-type]  # a TypedDict is a dict
         else:  # it waits until that is answered
@@ -104,6 +108,11 @@ class Patient(HttpToolsProtocol):
     @property
     def _is_free(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def _waits_for_more(self) -> bool:
+        """Whether what just came isn't all answered."""
+        return self._in_head or not self.answered
 
     def _forsake(self) -> None:
         """Nobody hears an answer any more: what would be sent is dropped.

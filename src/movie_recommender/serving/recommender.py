@@ -35,33 +35,62 @@ class Ranking:
     scores: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A user as a model takes him: of a list all that doesn't depend on what is asked.
+
+    Attributes:
+        reason: why the list will be this one.
+        group: whose popular movies he gets; None: everybody's.
+        vector: (d,) float32; None: he liked nothing, and gets what is popular.
+        seen: (n,) rows of the catalogue that he has met.
+    """
+
+    reason: str
+    group: str | None
+    vector: Floats | None
+    seen: Ints
+
+
+def asker(model: ServedModel, user_id: int, known: Known) -> Asker:
+    """A user without a like gets what is popular in his country, else at his age, else at all."""
+    liked, unliked = model.rows(known.liked), model.rows(known.unliked)
+    seen = np.concatenate([liked, unliked])
+    if not len(liked):
+        group = popular_group(model.popular, known)
+        reason = POPULAR if group is None else f"{POPULAR} in {group}"
+        return Asker(reason, group, None, seen)
+    reason = PERSONAL if model.learned_from(user_id) else NEW_USER
+    return Asker(reason, None, model.user_vector(user_id, known.person, liked, unliked), seen)
+
+
 def rank(model: ServedModel, user_id: int, known: Known, query: Query) -> Ranking:
+    """`rank_for` a user who hasn't been looked at before."""
+    return rank_for(model, asker(model, user_id, known), query)
+
+
+def rank_for(model: ServedModel, who: Asker, query: Query) -> Ranking:
     """The best `query.k` movies of the whole catalogue: filters are applied before the cut.
 
-    A user without a like gets what is popular in his country, else at his age, else with everybody.
     Of equal scores the lower row goes first.
     """
-    liked, unliked = model.rows(known.liked), model.rows(known.unliked)
     allowed = model.allowed(*query.filters)
 
     def hide(scores: Floats) -> int:
         """Score -inf for what may not be on the list; how many movies are left."""
         if query.exclude_seen:
-            scores[liked] = scores[unliked] = -np.inf
+            scores[who.seen] = -np.inf
         if allowed is not None:
             scores[~allowed] = -np.inf
         return int(np.count_nonzero(scores != -np.inf))
 
-    if len(liked):
-        reason = PERSONAL if model.learned_from(user_id) else NEW_USER
-        user = model.user_vector(user_id, known.person, liked, unliked)
-        rows, scores = _best(model, user, query.k, hide)
+    if who.vector is not None:
+        rows, scores = _best(model, who.vector, query.k, hide)
     else:
-        group = popular_group(model.popular, known)
-        reason = POPULAR if group is None else f"{POPULAR} in {group}"
-        scores = model.popular.scores(group)
+        scores = model.popular.scores(who.group)
         rows = top(scores, min(query.k, hide(scores)))
         scores = scores[rows]
+    reason = who.reason
     if len(rows) < query.k:
         reason = f"{reason}; k={query.k} cut to the {len(rows)} movies that are left"
     return Ranking(reason, rows, scores)

@@ -5,6 +5,7 @@ requests would see all the others. Told by those who were there before it, so ma
 there is room for, and the others are refused.
 """
 
+import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -20,6 +21,18 @@ class Room:
     def __init__(self) -> None:
         self._n_queued = 0
         self._n_inside = 0
+        self._n_passed = 0
+
+    def pass_by(self) -> int:
+        """A request is answered while it is read; how many were before it when it came.
+
+        Those whose heads are read in the same turn of the loop came together.
+        """
+        if not self._n_passed:
+            asyncio.get_running_loop().call_soon(self._new_turn)
+        n_ahead = self._n_queued + self._n_inside + self._n_passed
+        self._n_passed += 1
+        return n_ahead
 
     def come(self, scope: MutableMapping[str, Any]) -> None:
         """A request has come and will be begun; its scope is told how many are before it."""
@@ -46,3 +59,6 @@ class Room:
     def come_back(self) -> None:
         """Its client has said what it waited for."""
         self._n_inside += 1
+
+    def _new_turn(self) -> None:
+        self._n_passed = 0

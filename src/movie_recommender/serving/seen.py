@@ -95,6 +95,11 @@ class Seen:
         for contact in self._reader.new(now=now):
             self._add(contact)
 
+    def stamp(self, user_id: int) -> tuple[str, int]:
+        """`Known.stamp` of a user."""
+        since = self._since.get(user_id)
+        return self.contacts.snapshot_id, 0 if since is None else since.changed
+
     def of(self, user_id: int) -> Known:
         """What is known about a user; of one who isn't known nothing."""
         known = known_from(self.contacts, user_id)
@@ -107,7 +112,7 @@ class Seen:
             known.person,
             np.concatenate([known.liked[~np.isin(known.liked, new)], new[likes]]),
             np.concatenate([known.unliked[~np.isin(known.unliked, new)], new[~likes]]),
-            (self.contacts.snapshot_id, since.changed),
+            self.stamp(user_id),
         )
 
     def _add(self, contact: Contact) -> None:

@@ -1,6 +1,5 @@
 """What a worker answers from: a model, what is known about users, and what has been answered."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,11 +12,19 @@ from movie_recommender.serving.journal import Contact, Journal
 from movie_recommender.serving.model import ServedModel
 from movie_recommender.serving.problems import no_model
 from movie_recommender.serving.query import Query
-from movie_recommender.serving.recommender import Ranking, rank
+from movie_recommender.serving.recent import Recent
+from movie_recommender.serving.recommender import Asker, Ranking, asker, rank, rank_for
 from movie_recommender.serving.seen import Known, Seen
 
 MAX_ANSWERS = 1_000
 """Answers that are kept; some 2 KB each."""
+MAX_ASKERS = 8_000
+"""Users who are kept as the model takes them; some 2 KB each."""
+MAX_SEEN = 1_000
+"""Who has met more movies isn't kept, and is looked at anew for each list."""
+
+_State = tuple[int, int, tuple[str, int]]
+"""A user, how often the model was swapped, and the stamp of what is known about him."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,8 @@ class Service:
         self._seen: Seen | None = None
         self._from_store = False
         self._swaps = 0
-        self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
+        self._answers: Recent[Hashable, Answer] = Recent(MAX_ANSWERS)
+        self._askers: Recent[_State, Asker] = Recent(MAX_ASKERS)
 
     @property
     def loaded(self) -> ServedModel | None:
@@ -129,20 +137,18 @@ class Service:
         Raises:
             Problem: there is no model yet.
         """
-        model, known = self.model, self.known(user_id)
-        asked = (query.k, query.filters, query.exclude_seen)
-        key = (user_id, self._swaps, known.stamp, asked)
+        model, seen, notes = self.model, self._caught_up(), tuple(self.notes.values())
+        state = user_id, self._swaps, seen.stamp(user_id)
+        key = state, query.k, query.filters, query.exclude_seen, notes
         answer = self._answers.get(key)
         if answer is None:
-            answer = _answer(model, user_id, rank(model, user_id, known, query))
-            self._answers[key] = replace(answer, cached=True)
-            if len(self._answers) > MAX_ANSWERS:
-                self._answers.popitem(last=False)
-        else:
-            self._answers.move_to_end(key)
-        if self.notes:
-            reason = "; ".join([answer.reason, *self.notes.values()])
-            return replace(answer, reason=reason)
+            who = self._askers.get(state)
+            if who is None:
+                who = asker(model, user_id, seen.of(user_id))
+                if len(who.seen) <= MAX_SEEN:
+                    self._askers.put(state, who)
+            answer = _answer(model, user_id, rank_for(model, who, query), notes)
+            self._answers.put(key, replace(answer, cached=True))
         return answer
 
     def explain(self, user_id: int, query: Query) -> tuple[Ranking, Known, list[Explained]]:
@@ -163,10 +169,7 @@ class Service:
         Raises:
             Problem: there is no model yet.
         """
-        if self._seen is None:
-            raise no_model()
-        self._seen.catch_up(now=self.clock())
-        return self._seen.of(user_id)
+        return self._caught_up().of(user_id)
 
     def add(self, contact: Contact) -> None:
         """Have a confirmed contact count from the next answer on, of every worker.
@@ -176,17 +179,24 @@ class Service:
         """
         self._journal.append(contact, now=self.clock())
 
+    def _caught_up(self) -> Seen:
+        if self._seen is None:
+            raise no_model()
+        self._seen.catch_up(now=self.clock())
+        return self._seen
+
     def _use(self, seen: Seen) -> None:
         if self._seen is not None:
             self._seen.close()
         self._seen = seen
 
 
-def _answer(model: ServedModel, user_id: int, ranking: Ranking) -> Answer:
+def _answer(model: ServedModel, user_id: int, ranking: Ranking, notes: tuple[str, ...]) -> Answer:
     rendered = model.catalogue.rendered
     items = [
         b'%b,"score":%.4f}' % (rendered(row)[:-1], score)
         for row, score in zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True)
     ]
     movie_ids = model.catalogue.movie_ids[ranking.rows].tolist()
-    return Answer(user_id, model.version, ranking.reason, movie_ids, b"[%b]" % b",".join(items))
+    reason = "; ".join([ranking.reason, *notes])
+    return Answer(user_id, model.version, reason, movie_ids, b"[%b]" % b",".join(items))

@@ -188,12 +188,14 @@ def run(
         metrics_directory=folder.metrics,
         lifespan=lifespan,
     )
+    served = traced(app.asgi, settings, version=service.version)
     config = uvicorn.Config(
-        traced(app, settings, version=service.version),
+        served,
         http=patient_protocol(
             settings.serving_client_timeout_s,
             max_body_bytes=settings.serving_max_body_bytes,
             room=room,
+            at_once=app.at_once if served is app.asgi else None,
         ),
         ws="none",
         loop="uvloop",

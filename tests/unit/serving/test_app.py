@@ -84,7 +84,7 @@ def get(context: Context, waiting: list[int]) -> Callable[..., httpx.Response]:
 
 def requests_to(context: Context, waiting: Sequence[int] = (0,)) -> Callable[..., httpx.Response]:
     """One request to the application of these parts."""
-    app = create_app(context, room=Crowded(waiting))
+    app = create_app(context, room=Crowded(waiting)).asgi
 
     def ask(path: str, method: str = "GET", **options: object) -> httpx.Response:
         async def once() -> httpx.Response:

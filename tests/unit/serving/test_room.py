@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 from movie_recommender.serving.room import Room
@@ -33,3 +34,14 @@ def test_who_waits_for_his_client_is_before_nobody() -> None:
     assert room.enter({}) == 0
     room.come_back()
     assert room.enter({}) == 2
+
+
+def test_of_those_who_are_answered_in_one_turn_each_sees_those_before() -> None:
+    async def turns() -> list[int]:
+        room = Room()
+        first = [room.pass_by() for _ in range(3)]
+        await asyncio.sleep(0)
+        room.enter({})  # somebody whom the application answers
+        return first + [room.pass_by() for _ in range(2)]
+
+    assert asyncio.run(turns()) == [0, 1, 2, 1, 2]

@@ -1,0 +1,94 @@
+"""Answers that wait for nothing are written as soon as the request's head is read.
+
+Through ASGI each costs a task, a cycle and two messages: a third of a list's time. What can't be
+answered so (another route, a refusal, a client that reads slowly) goes the ordinary way, which says
+it in the form that was asked for.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from movie_recommender.serving.gate import Scope
+
+
+class Reply(NamedTuple):
+    """A whole answer: status line and own headers, each with its line's end; and the body."""
+
+    head: bytes
+    body: bytes
+
+
+Answer = Callable[[Scope], Reply | None]
+
+_MORE_TO_READ = frozenset({b"content-length", b"transfer-encoding", b"expect"})
+
+
+class DirectProtocol(HttpToolsProtocol):
+    """uvicorn's, with a short way for what `at_once` answers."""
+
+    at_once: Answer | None = None
+    answered = False
+    """Whether something of what came last was answered so. The rest of it goes the ordinary way:
+    who sends a thousand requests in one piece gets his turns like everybody."""
+
+    _is_direct = False
+    """Of the request that is being read."""
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        self.answered = False
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """Answer, or go the ordinary way."""
+        self._is_direct = not self.answered and self._answer()
+        if self._is_direct:
+            self.answered = True
+            self.on_response_complete()
+            return
+        self._unset_keepalive_if_required()  # an answer to what came just before has set it
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A direct request has none."""
+        if not self._is_direct:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A direct request was over with its head."""
+        if not self._is_direct:
+            super().on_message_complete()
+
+    def _answer(self) -> bool:
+        """Write the answer; False: there is none on this way."""
+        if self.at_once is None or not self._is_plain():
+            return False
+        url = httptools.parse_url(self.url)
+        scope: Scope = self.scope  # type: ignore[assignment]  # a TypedDict is a dict
+        scope["method"] = "GET"
+        scope["path"] = url.path.decode("ascii")
+        scope["query_string"] = url.query or b""
+        found = type(self).at_once(scope)  # type: ignore[misc]  # it isn't a method
+        if found is None:
+            return False
+        general = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        self.transport.write(b"%b%b\r\n%b" % (found.head, b"".join(general), found.body))
+        return True
+
+    def _is_plain(self) -> bool:
+        """Whether this is a GET by itself on a connection that stays and is read from."""
+        return (
+            self.parser.get_method() == b"GET"
+            and (self.cycle is None or self.cycle.response_complete)
+            and self.parser.get_http_version() == "1.1"
+            and self.parser.should_keep_alive()
+            and not self.parser.should_upgrade()
+            and not self.root_path
+            and b"%" not in self.url
+            and not self.flow.write_paused
+            and not self.transport.is_closing()
+            and _MORE_TO_READ.isdisjoint([name for name, _ in self.headers])
+        )

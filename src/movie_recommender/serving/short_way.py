@@ -1,0 +1,56 @@
+"""The short way of a list: what the gate and the hot route do, without ASGI between them."""
+
+import logging
+from collections.abc import Callable
+
+from movie_recommender.serving.direct import Reply
+from movie_recommender.serving.gate import Scope, no_room
+from movie_recommender.serving.hot import HotRoute, is_hot
+from movie_recommender.serving.metrics import RESPONSES
+from movie_recommender.serving.problems import Problem
+from movie_recommender.serving.room import Room
+
+logger = logging.getLogger(__name__)
+
+_HEAD = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+
+
+class ShortWay:
+    """Answers a request at once, or leaves it to the application.
+
+    Args:
+        hot: answers.
+        admit: raises a `Problem` for a request that may not come in.
+        room: counts who is before whom.
+        limit: where more are before a request, 503.
+    """
+
+    def __init__(
+        self, hot: HotRoute, *, admit: Callable[[Scope], None], room: Room, limit: int
+    ) -> None:
+        self._hot = hot
+        self._admit = admit
+        self._room = room
+        self._limit = limit
+        problem = no_room(limit)
+        retry = b"retry-after: %b\r\n" % problem.headers["retry-after"].encode()
+        body = problem.body()
+        self._no_room = Reply(_HEAD % (b"503 Service Unavailable", len(body)) + retry, body)
+        self._n_refused = RESPONSES.labels("gate", "503")
+
+    def __call__(self, scope: Scope) -> Reply | None:
+        """A list, or that there is no room; None: the application has to say it."""
+        if not is_hot(scope):
+            return None
+        if self._room.pass_by() > self._limit:
+            self._n_refused.inc()
+            return self._no_room
+        try:
+            self._admit(scope)
+            body = self._hot.counted(scope)
+        except Problem:
+            return None  # it is told as a page to who asked for one
+        except Exception:
+            logger.exception("path=%s", scope["path"])
+            return None
+        return Reply(_HEAD % (b"200 OK", len(body)), body)

@@ -1,0 +1,116 @@
+"""The short way of the application of `test_app`: the same lists, and the same refusals."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from movie_recommender.serving.access import Door
+from movie_recommender.serving.app import create_app
+from movie_recommender.serving.context import Context
+from movie_recommender.serving.direct import Answer, Reply
+from movie_recommender.serving.room import Room
+from movie_recommender.settings import load_settings
+from tests.unit.serving.access.conftest import READ
+from tests.unit.serving.test_app import (  # noqa: F401  (fixtures)
+    KNOWN,
+    SETTINGS,
+    context,
+    get,
+    loaded,
+    producers,
+    waiting,
+)
+
+PATH = f"/recommendations/{KNOWN}"
+
+
+@pytest.fixture
+def at_once(loaded: Context) -> Callable[..., Answer | None]:  # noqa: F811
+    """The short way as it is with further settings."""
+
+    def way(**update: Any) -> Answer | None:
+        found = load_settings(**SETTINGS.model_dump() | update)
+        door = Door(found, clock=lambda: datetime.now(UTC))
+        return create_app(replace(loaded, settings=found, door=door), room=Room()).at_once
+
+    return way
+
+
+def ask(way: Answer | None, path: str, *, query: bytes = b"", key: str = "") -> Reply | None:
+    return ask_often(way, path, n=1, query=query, key=key)[0]
+
+
+def ask_often(
+    way: Answer | None, path: str, *, n: int, query: bytes = b"", key: str = ""
+) -> list[Reply | None]:
+    """Answers to so many requests that come together."""
+    headers = [(b"x-api-key", key.encode())] if key else []
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": query}
+
+    async def turn() -> list[Reply | None]:
+        assert way is not None
+        return [way(scope | {"headers": headers}) for _ in range(n)]
+
+    return asyncio.run(turn())
+
+
+def test_it_is_the_list_that_the_application_gives(
+    at_once: Callable[..., Answer | None],
+    get: Callable[..., httpx.Response],  # noqa: F811
+) -> None:
+    found = ask(at_once(), PATH, query=b"k=7&impressions=false")
+    assert found is not None
+    assert found.head == (
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+        % len(found.body)
+    )
+    assert orjson.loads(found.body) == get(f"{PATH}?k=7&impressions=false").json()
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [("/health", b""), (f"{PATH}/explain", b""), (PATH, b"k=-1"), ("/recommendations/x", b"")],
+)
+def test_another_route_and_a_wrong_request_are_the_applications(
+    at_once: Callable[..., Answer | None], path: str, query: bytes
+) -> None:
+    assert ask(at_once(), path, query=query) is None
+
+
+def test_who_has_too_many_before_him_is_refused(at_once: Callable[..., Answer | None]) -> None:
+    replies = ask_often(at_once(serving_queue=3), PATH, n=6)
+    heads = [reply.head.split(b"\r\n") for reply in replies if reply is not None]
+    assert [head[0] for head in heads[:4]] == [b"HTTP/1.1 200 OK"] * 4
+    assert [head[0] for head in heads[4:]] == [b"HTTP/1.1 503 Service Unavailable"] * 2
+    assert b"retry-after: 1" in heads[-1]
+    last = replies[-1]
+    assert last is not None
+    assert orjson.loads(last.body)["error"]["where"] == "SERVING_QUEUE"
+
+
+def test_whom_the_door_keeps_out_the_application_tells(
+    at_once: Callable[..., Answer | None],
+) -> None:
+    guarded = at_once(serving_api_keys=f"reader:read:{READ}")
+    assert ask(guarded, PATH) is None
+    assert ask(guarded, PATH, key="guessed-by-nobody-at-all") is None
+    found = ask(guarded, PATH, key=READ)
+    assert found is not None
+    assert orjson.loads(found.body)["user_id"] == KNOWN
+
+
+def test_who_asks_too_often_isnt_answered(at_once: Callable[..., Answer | None]) -> None:
+    replies = ask_often(at_once(serving_rate_limit=0.001, serving_rate_burst=2), PATH, n=4)
+    assert [reply is not None for reply in replies] == [True, True, False, False]
+
+
+def test_where_other_sites_may_read_all_goes_through_the_application(
+    at_once: Callable[..., Answer | None],
+) -> None:
+    assert at_once(serving_cors_origins="https://shop.example") is None
