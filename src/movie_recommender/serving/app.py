@@ -102,8 +102,8 @@ def create_app(
     )
     if settings.serving_cors_origins:
         return Application(_for_other_sites(gate, settings.serving_cors_origins, room), None)
-    limit, admit = settings.serving_queue, context.door.admit
-    return Application(gate, ShortWay(hot, admit=admit, room=room, limit=limit))
+    way = ShortWay(hot, door=context.door, room=room, limit=settings.serving_queue)
+    return Application(gate, way)
 
 
 def _for_other_sites(app: App, origins: str, room: Room) -> App:

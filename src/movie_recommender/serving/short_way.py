@@ -1,8 +1,8 @@
 """The short way of a list: what the gate and the hot route do, without ASGI between them."""
 
 import logging
-from collections.abc import Callable
 
+from movie_recommender.serving.access import Door
 from movie_recommender.serving.direct import Reply
 from movie_recommender.serving.gate import Scope, no_room
 from movie_recommender.serving.hot import HotRoute, is_hot
@@ -20,16 +20,14 @@ class ShortWay:
 
     Args:
         hot: answers.
-        admit: raises a `Problem` for a request that may not come in.
+        door: raises a `Problem` for a request that may not come in.
         room: counts who is before whom.
         limit: where more are before a request, 503.
     """
 
-    def __init__(
-        self, hot: HotRoute, *, admit: Callable[[Scope], None], room: Room, limit: int
-    ) -> None:
+    def __init__(self, hot: HotRoute, *, door: Door, room: Room, limit: int) -> None:
         self._hot = hot
-        self._admit = admit
+        self._door = door
         self._room = room
         self._limit = limit
         problem = no_room(limit)
@@ -40,13 +38,13 @@ class ShortWay:
 
     def __call__(self, scope: Scope) -> Reply | None:
         """A list, or that there is no room; None: the application has to say it."""
-        if not is_hot(scope):
+        if not is_hot(scope) or (self._door.is_limited and _is_forwarded(scope)):
             return None
         if self._room.pass_by() > self._limit:
             self._n_refused.inc()
             return self._no_room
         try:
-            self._admit(scope)
+            self._door.admit(scope)
             body = self._hot.counted(scope)
         except Problem:
             return None  # it is told as a page to who asked for one
@@ -54,3 +52,8 @@ class ShortWay:
             logger.exception("path=%s", scope["path"])
             return None
         return Reply(_HEAD % (b"200 OK", len(body)), body)
+
+
+def _is_forwarded(scope: Scope) -> bool:
+    """Whether a proxy says for whom it asks; on the ordinary way uvicorn weighs its word."""
+    return any(name == b"x-forwarded-for" for name, _ in scope["headers"])

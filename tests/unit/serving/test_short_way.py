@@ -1,7 +1,7 @@
 """The short way of the application of `test_app`: the same lists, and the same refusals."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +27,8 @@ from tests.unit.serving.test_app import (  # noqa: F401  (fixtures)
     waiting,
 )
 
+Headers = Sequence[tuple[bytes, bytes]]
+
 PATH = f"/recommendations/{KNOWN}"
 
 
@@ -42,15 +44,16 @@ def at_once(loaded: Context) -> Callable[..., Answer | None]:  # noqa: F811
     return way
 
 
-def ask(way: Answer | None, path: str, *, query: bytes = b"", key: str = "") -> Reply | None:
-    return ask_often(way, path, n=1, query=query, key=key)[0]
+def ask(
+    way: Answer | None, path: str, *, query: bytes = b"", headers: Headers = ()
+) -> Reply | None:
+    return ask_often(way, path, n=1, query=query, headers=headers)[0]
 
 
 def ask_often(
-    way: Answer | None, path: str, *, n: int, query: bytes = b"", key: str = ""
+    way: Answer | None, path: str, *, n: int, query: bytes = b"", headers: Headers = ()
 ) -> list[Reply | None]:
     """Answers to so many requests that come together."""
-    headers = [(b"x-api-key", key.encode())] if key else []
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query}
 
     async def turn() -> list[Reply | None]:
@@ -99,8 +102,8 @@ def test_whom_the_door_keeps_out_the_application_tells(
 ) -> None:
     guarded = at_once(serving_api_keys=f"reader:read:{READ}")
     assert ask(guarded, PATH) is None
-    assert ask(guarded, PATH, key="guessed-by-nobody-at-all") is None
-    found = ask(guarded, PATH, key=READ)
+    assert ask(guarded, PATH, headers=[(b"x-api-key", b"guessed-by-nobody-at-all")]) is None
+    found = ask(guarded, PATH, headers=[(b"x-api-key", READ.encode())])
     assert found is not None
     assert orjson.loads(found.body)["user_id"] == KNOWN
 
@@ -108,6 +111,15 @@ def test_whom_the_door_keeps_out_the_application_tells(
 def test_who_asks_too_often_isnt_answered(at_once: Callable[..., Answer | None]) -> None:
     replies = ask_often(at_once(serving_rate_limit=0.001, serving_rate_burst=2), PATH, n=4)
     assert [reply is not None for reply in replies] == [True, True, False, False]
+
+
+def test_where_addresses_count_a_proxys_word_is_weighed_first(
+    at_once: Callable[..., Answer | None],
+) -> None:
+    forwarded = [(b"x-forwarded-for", b"203.0.113.5")]
+    assert ask(at_once(), PATH, headers=forwarded) is not None
+    assert ask(at_once(serving_rate_limit=5), PATH, headers=forwarded) is None
+    assert ask(at_once(serving_rate_limit=5), PATH) is not None
 
 
 def test_where_other_sites_may_read_all_goes_through_the_application(

@@ -66,6 +66,11 @@ class Door:
                 clock=time.monotonic,
             )
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether it counts how often somebody asks: by key, else by address."""
+        return self._limiter is not None
+
     def admit(self, scope: MutableMapping[str, Any]) -> None:
         """Let a request in.
 
