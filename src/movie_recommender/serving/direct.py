@@ -15,10 +15,17 @@ from movie_recommender.serving.gate import Scope
 
 
 class Reply(NamedTuple):
-    """A whole answer: status line and own headers, each with its line's end; and the body."""
+    """A whole answer.
+
+    Attributes:
+        head: status line and own headers, each with its line's end.
+        body: follows it.
+        rest_s: so long nothing more is read from the connection, in seconds.
+    """
 
     head: bytes
     body: bytes
+    rest_s: float = 0.0
 
 
 Answer = Callable[[Scope], Reply | None]
@@ -44,10 +51,10 @@ class DirectProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Answer, or go the ordinary way."""
-        self._is_direct = not self.answered and self._answer()
-        if self._is_direct:
-            self.answered = True
-            self.on_response_complete()
+        found = None if self.answered or not self._is_plain() else self._ask()
+        self._is_direct = found is not None
+        if found is not None:
+            self._give(found)
             return
         self._unset_keepalive_if_required()  # an answer to what came just before has set it
         super().on_headers_complete()
@@ -62,21 +69,28 @@ class DirectProtocol(HttpToolsProtocol):
         if not self._is_direct:
             super().on_message_complete()
 
-    def _answer(self) -> bool:
-        """Write the answer; False: there is none on this way."""
-        if self.at_once is None or not self._is_plain():
-            return False
+    def _ask(self) -> Reply | None:
+        if self.at_once is None:
+            return None
         url = httptools.parse_url(self.url)
         scope: Scope = self.scope  # type: ignore[assignment]  # a TypedDict is a dict
         scope["method"] = "GET"
         scope["path"] = url.path.decode("ascii")
         scope["query_string"] = url.query or b""
-        found = type(self).at_once(scope)  # type: ignore[misc]  # it isn't a method
-        if found is None:
-            return False
+        return type(self).at_once(scope)  # type: ignore[misc]  # it isn't a method
+
+    def _give(self, reply: Reply) -> None:
         general = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
-        self.transport.write(b"%b%b\r\n%b" % (found.head, b"".join(general), found.body))
-        return True
+        self.transport.write(b"%b%b\r\n%b" % (reply.head, b"".join(general), reply.body))
+        self.answered = True
+        self.on_response_complete()
+        if reply.rest_s:
+            self.flow.pause_reading()
+            self.loop.call_later(reply.rest_s, self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def _is_plain(self) -> bool:
         """Whether this is a GET by itself on a connection that stays and is read from."""

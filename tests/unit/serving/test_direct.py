@@ -15,7 +15,7 @@ from movie_recommender.serving.gate import Receive, Scope, Send, send_json
 from movie_recommender.serving.patience import patient_protocol
 from movie_recommender.serving.room import Room
 
-TIMEOUT_S = 0.3
+TIMEOUT_S, REST_S = 0.3, 0.5
 QUICK = b"GET /quick HTTP/1.1\r\nHost: x\r\n\r\n"
 SLOW = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -27,6 +27,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def at_once(scope: Scope) -> Reply | None:
+    if scope["path"] == "/refused":
+        return Reply(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n", b"", rest_s=REST_S)
     if scope["path"] != "/quick":
         return None
     body = b"at once: " + scope["query_string"]
@@ -144,3 +146,21 @@ def test_a_blank_line_after_an_answer_isnt_waited_on_for_ever(port: int) -> None
         assert client.recv(4096).endswith(b"at once: ")
         client.sendall(b"\r\n")
         assert client.recv(4096) == b""
+
+
+def test_who_is_refused_is_read_again_after_a_rest(port: int) -> None:
+    began = time.monotonic()
+    assert bodies(port, QUICK.replace(b"quick", b"refused"), QUICK, SLOW) == [
+        b"",
+        b"at once: ",
+        b"the application: /slow",
+    ]
+    assert time.monotonic() - began >= REST_S
+
+
+def test_who_leaves_while_he_rests_breaks_nothing(port: int) -> None:
+    with socket.create_connection((ports.LOOPBACK, port), timeout=5) as client:
+        client.sendall(QUICK.replace(b"quick", b"refused"))
+        assert body(client.makefile("rb")) == b""
+    time.sleep(1.5 * REST_S)
+    assert bodies(port, QUICK) == [b"at once: "]

@@ -1,6 +1,8 @@
 import asyncio
 from typing import Any
 
+import numpy as np
+
 from movie_recommender.serving.room import Room
 
 
@@ -36,12 +38,29 @@ def test_who_waits_for_his_client_is_before_nobody() -> None:
     assert room.enter({}) == 2
 
 
-def test_of_those_who_are_answered_in_one_turn_each_sees_those_before() -> None:
-    async def turns() -> list[int]:
-        room = Room()
-        first = [room.pass_by() for _ in range(3)]
-        await asyncio.sleep(0)
-        room.enter({})  # somebody whom the application answers
-        return first + [room.pass_by() for _ in range(2)]
+def turns(room: Room, *, n_turns: int, n: int, limit: int) -> list[list[bool]]:
+    """For each turn of the loop, whether there was room for each of `n` who came in it."""
 
-    assert asyncio.run(turns()) == [0, 1, 2, 1, 2]
+    async def all_of_them() -> list[list[bool]]:
+        found = []
+        for _ in range(n_turns):
+            found.append([room.has_for_another(limit) for _ in range(n)])
+            await asyncio.sleep(0)
+        return found
+
+    return asyncio.run(all_of_them())
+
+
+def test_of_those_who_are_answered_in_one_turn_each_sees_those_before() -> None:
+    room = Room()
+    assert turns(room, n_turns=2, n=3, limit=2) == [[True] * 3] * 2
+    room.enter({})  # somebody whom the application answers
+    assert turns(room, n_turns=1, n=3, limit=2) == [[True, True, False]]
+
+
+def test_in_a_lasting_crowd_nobody_is_always_refused() -> None:
+    found = np.array(turns(Room(), n_turns=1000, n=20, limit=4))
+    assert found[0].tolist() == [True] * 5 + [False] * 15
+    assert (found.sum(axis=1) == 5).all()
+    share = found[1:].mean(axis=0)
+    assert (abs(share - 0.25) < 0.08).all()  # six standard deviations
