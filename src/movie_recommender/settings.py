@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     """Where bundles, contacts and confirmed feedback are kept; a folder for each model."""
     serving_reload_s: Annotated[float, Field(gt=0, le=3600)] = 2.0
     """How often serving asks MLflow for the production version, in seconds."""
-    serving_queue: Annotated[int, Field(ge=1, le=100_000)] = 128
+    serving_queue: Annotated[int, Field(ge=1, le=100_000)] = 64
     """Requests that wait in a worker at most; above it 503 with Retry-After."""
     serving_max_body_bytes: Annotated[int, Field(ge=1024, le=100_000_000)] = 65_536
     """A larger request is refused."""
