@@ -195,6 +195,8 @@ class Settings(BaseSettings):
     """Passes over the training examples."""
     training_threads: Annotated[int, Field(ge=0, le=1024)] = 0
     """Threads of the training; 0: one, or one for each core where the data keep them busy."""
+    training_device: Literal["cpu", "cuda"] = "cpu"
+    """Where the training computes: on the CPU, or on a GPU, which is quicker for large data."""
     training_constants: Numbers = "{}"
     """Constants of the training that replace its defaults, as `tune` prints them: a JSON object."""
 

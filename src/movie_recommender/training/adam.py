@@ -61,7 +61,8 @@ class Adam:
         self._moments = {}
         for key, value in state.items():
             place, name = key.split("/")
-            self._moments.setdefault(parameters[int(place)], {})[name] = value
+            parameter = parameters[int(place)]
+            self._moments.setdefault(parameter, {})[name] = value.to(parameter.device)
 
     def _parameters(self) -> list[nn.Parameter]:
         return [parameter for group in self._groups for parameter in group.parameters]
@@ -94,4 +95,8 @@ class Adam:
 
 def _at_rest(parameter: nn.Parameter) -> dict[str, Tensor]:
     zeros = torch.zeros_like(parameter)
-    return {"mean": zeros, "square": zeros.clone(), "step": torch.zeros(())}
+    return {
+        "mean": zeros,
+        "square": zeros.clone(),
+        "step": torch.zeros((), device=parameter.device),
+    }

@@ -13,7 +13,10 @@ from movie_recommender.errors import ConfigurationError
 from movie_recommender.ranking.history import Recency
 from movie_recommender.settings import Settings
 
-_OWN_SETTING = ("epochs", "seed", "threads")
+_OWN_SETTING = ("epochs", "seed", "threads", "device")
+ROUNDING = frozenset({"threads", "device"})
+"""Constants that change a model by rounding alone."""
+
 _SHARES = (
     *("warmup", "dropout", "input_share", "new_share", "new_movie_share", "id_dropout"),
     *("history_floor", "warm_share"),
@@ -74,6 +77,8 @@ class TrainingConfig:
     seed: int = 0
     threads: int = 0
     """0: as many as the data keep busy, see `within`."""
+    device: str = "cpu"
+    """Where PyTorch computes: cpu or cuda."""
 
     @classmethod
     def of(cls, settings: Settings) -> "TrainingConfig":
@@ -96,6 +101,7 @@ class TrainingConfig:
             epochs=settings.training_epochs,
             seed=settings.training_seed,
             threads=settings.training_threads,
+            device=settings.training_device,
             **{name: types[name](value) for name, value in constants.items()},
         )
 

@@ -87,4 +87,4 @@ def weights(model: NeuMF) -> dict[str, torch.Tensor]:
         "movie_side": "movie_features",
         "movie_side_bias": "movie_feature_bias",
     }
-    return {names.get(k, k): v.detach().contiguous() for k, v in model.named_parameters()}
+    return {names.get(k, k): v.detach().cpu().contiguous() for k, v in model.named_parameters()}

@@ -18,7 +18,7 @@ MLP_LAYERS = (8, 4)
 """Sizes of the MLP tower's two hidden layers (the paper's tower halves likewise)."""
 
 _MLP_USERS = 16
-"""Users that the MLP tower scores at a time: its hidden layers then stay in the cache."""
+"""Users that the MLP tower scores at a time: its hidden layers then stay in the CPU's cache."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,8 @@ class NeuMF(nn.Module):
         gmf = (users * self.gmf_out) @ movies.T  # (B, C), equation 9
         if not mlp:
             return gmf + bias
-        parts = zip(torch.split(users, _MLP_USERS), torch.split(gmf, _MLP_USERS), strict=True)
+        n = _MLP_USERS if users.device.type == "cpu" else len(users)
+        parts = zip(torch.split(users, n), torch.split(gmf, n), strict=True)
         return gmf + bias + torch.cat([self._mlp(part, movies, bias, own) for part, own in parts])
 
     def _mlp(self, users: Tensor, movies: Tensor, bias: Tensor, gmf: Tensor) -> Tensor:

@@ -21,10 +21,11 @@ from movie_recommender.ranking import Dataset
 from movie_recommender.registry import ModelVersion, Registry, write_manifest
 from movie_recommender.registry.client import ROLLED_BACK
 from movie_recommender.settings import Settings
-from movie_recommender.training.config import TrainingConfig
+from movie_recommender.training.config import ROUNDING, TrainingConfig
 from movie_recommender.training.contest import COLD, WARM, Contest, Log, Trainings
 from movie_recommender.training.fitting import write_bundle
 from movie_recommender.training.start import Earlier
+from movie_recommender.training.trainer import check_device
 from movie_recommender.training.validation import validation_of
 
 logger = logging.getLogger(__name__)
@@ -72,12 +73,13 @@ def run(
         request_id: who forces; the same one is served once, so that a retry trains nothing.
 
     Raises:
-        ConfigurationError: TRAINING_CONSTANTS is wrong.
+        ConfigurationError: TRAINING_CONSTANTS is wrong, or there is no TRAINING_DEVICE.
         NotReadyError: the store holds another day's snapshot, or MLflow doesn't answer.
         InputDataError: there is no positive interaction to learn from.
         TrainingError: the loss is not finite; nothing was registered.
     """
     config = TrainingConfig.of(settings)
+    check_device(config)
     registry = Registry(settings)
     candidate = registry.newest_candidate()
     weekday = _WEEKDAYS[run_date.weekday()]
@@ -109,8 +111,8 @@ def _handed_on(version: ModelVersion, reason: str) -> TrainResult:
 def _training_key(
     settings: Settings, snapshot: Snapshot, config: TrainingConfig, request_id: str | None
 ) -> str:
-    """Two trainings with the same key would give the same model, but for rounding by threads."""
-    constants = {name: value for name, value in asdict(config).items() if name != "threads"}
+    """Two trainings with the same key would give the same model, but for rounding."""
+    constants = {name: value for name, value in asdict(config).items() if name not in ROUNDING}
     windows = [settings.evaluation_window_days, settings.evaluation_min_users]
     parts = [snapshot.id, __version__, constants, windows, request_id]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from movie_recommender import __version__
 from movie_recommender.errors import TrainingError
 from movie_recommender.evaluation import protocol
-from movie_recommender.training.config import TrainingConfig
+from movie_recommender.training.config import ROUNDING, TrainingConfig
 from movie_recommender.training.contest import CHOSEN_BY, COLD, POINTS, Trainings
 from movie_recommender.training.space import Space, config_of, constants_of
 from movie_recommender.training.study import ERROR, killed, over
@@ -51,7 +51,7 @@ class Search:
         fixed = {
             name: constant
             for name, constant in asdict(self.config).items()
-            if name not in self.space and name != "threads"
+            if name not in self.space and name not in ROUNDING
         }
         return f"{about} {_digest([ranges, fixed, __version__])}"
 

@@ -9,13 +9,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from movie_recommender.errors import TrainingError
+from movie_recommender.errors import ConfigurationError, TrainingError
 from movie_recommender.ranking import Dataset
 from movie_recommender.training import checkpoint
 from movie_recommender.training.adam import Adam, Group
@@ -71,7 +73,8 @@ def train(
     """Train `model` in place; calls `on_epoch` after each epoch.
 
     Same arguments, same thread count, same machine type: same weights, also when it was killed
-    anywhere and is called again with the same `save`.
+    anywhere and is called again with the same `save`. On a GPU sums have no fixed order, so that
+    two trainings differ in their last digits.
 
     Args:
         model: started, see `initial_model`.
@@ -86,6 +89,7 @@ def train(
             the last good checkpoint.
     """
     torch.set_num_threads(config.threads)
+    model.to(config.device)
     histories = Histories(dataset, config)
     state = _State(model, _optimiser(model, histories, config), np.random.default_rng(config.seed))
     if save is not None:
@@ -100,6 +104,21 @@ def train(
             if save is not None:
                 checkpoint.save(save, state.model, state.optimiser, state.rng, state.epochs)
             on_epoch(epoch)
+    model.to("cpu")
+
+
+def check_device(config: TrainingConfig) -> None:
+    """Have a look at where the training is to compute, before anything is read.
+
+    Raises:
+        ConfigurationError: there is no such device.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        message = (
+            f"TRAINING_DEVICE=cuda: PyTorch {torch.__version__} finds no GPU here. Give the task "
+            "one (on Kubernetes by TASK_RESOURCES) and PyTorch with CUDA, or set it to cpu."
+        )
+        raise ConfigurationError(message)
 
 
 def _resume(state: _State, path: Path) -> None:
@@ -166,14 +185,14 @@ def _rate(step: int, steps: int, warmup: float) -> float:
 
 def _backward(state: _State, block: Block, config: TrainingConfig, *, mlp: bool) -> float:
     """Add a block's gradient to the parameters; the block's summed loss."""
-    model, rows = state.model, torch.from_numpy(block.users)
-    columns = None if block.columns is None else torch.from_numpy(block.columns)
-    movies, bias = model.movies(columns, known=torch.from_numpy(block.column_known))
+    model, device = state.model, config.device
+    rows = _tensor(block.users, device)
+    columns = None if block.columns is None else _tensor(block.columns, device)
+    movies, bias = model.movies(columns, known=_tensor(block.column_known, device))
     liked, unliked = _pasts(block, movies)
-    known = torch.from_numpy(block.known)
-    users = model.users(rows, liked, unliked, known=known)  # (B, d)
+    users = model.users(rows, liked, unliked, known=_tensor(block.known, device))  # (B, d)
     kept = state.rng.random(users.shape, np.float32) >= config.dropout
-    users = users * torch.from_numpy(kept).float().div_(1.0 - config.dropout)
+    users = users * _tensor(kept, device).float().div_(1.0 - config.dropout)
     logits = model(users, movies, bias, mlp=mlp)  # (B, C)
     loss, gradient = cross_entropy(logits.detach(), block, config.unobserved_weight)
     penalty = config.user_l2 / 2 * functional.embedding(
@@ -183,23 +202,29 @@ def _backward(state: _State, block: Block, config: TrainingConfig, *, mlp: bool)
     return loss
 
 
+def _tensor(array: npt.NDArray[Any], device: str | torch.device) -> Tensor:
+    """On the CPU it shares the array's memory."""
+    return torch.from_numpy(array).to(device)
+
+
 def _pasts(block: Block, movies: Tensor) -> tuple[Past, Past]:
     """Of what was liked and what not; in one go, for its gradient is as large as `movies`."""
     liked, unliked = block.inputs, block.unliked
+    start = np.concatenate([liked.start, len(liked.place) + unliked.start])
+    weight = np.concatenate([liked.weight, unliked.weight])
     vectors = functional.embedding_bag(
-        torch.from_numpy(np.concatenate([liked.place, unliked.place])),
+        _tensor(np.concatenate([liked.place, unliked.place]), movies.device),
         movies,
-        torch.from_numpy(np.concatenate([liked.start, len(liked.place) + unliked.start])),
+        _tensor(start, movies.device),
         mode="sum",
-        per_sample_weights=torch.from_numpy(np.concatenate([liked.weight, unliked.weight])),
+        per_sample_weights=_tensor(weight, movies.device),
     )  # (2 B, d)
     of_liked, of_unliked = vectors.chunk(2)
-    return Past(of_liked, _count(liked)), Past(of_unliked, _count(unliked))
+    return _past(of_liked, liked), _past(of_unliked, unliked)
 
 
-def _count(bags: Bags) -> Tensor:
-    """(B, 1) float32."""
-    return torch.from_numpy(bags.count).float()[:, None]
+def _past(vectors: Tensor, bags: Bags) -> Past:
+    return Past(vectors, _tensor(bags.count, vectors.device).float()[:, None])
 
 
 def cross_entropy(logits: Tensor, block: Block, unobserved: float) -> tuple[float, Tensor]:
@@ -216,14 +241,15 @@ def cross_entropy(logits: Tensor, block: Block, unobserved: float) -> tuple[floa
     Returns:
         The sum of the losses, and (B, C) its derivative by the logits.
     """
-    bounded = logits.clamp(-_BOUND, _BOUND)
+    bounded, device = logits.clamp(-_BOUND, _BOUND), logits.device
     width = bounded.shape[1]
-    scale = torch.as_tensor(block.scale, dtype=torch.float32).expand(width) * unobserved  # (C,)
+    scale = torch.as_tensor(block.scale, dtype=torch.float32, device=device)
+    scale = scale.expand(width) * unobserved  # (C,)
     inputs, unliked = block.inputs, block.unliked
-    place = torch.from_numpy(np.concatenate([inputs.place, unliked.place, block.target_place]))
-    owner = torch.from_numpy(np.concatenate([inputs.user, unliked.user, block.target_user]))
-    target = torch.from_numpy(block.target_user * width + block.target_place)  # (m,)
-    weight = torch.from_numpy(block.target_weight)
+    place = _tensor(np.concatenate([inputs.place, unliked.place, block.target_place]), device)
+    owner = _tensor(np.concatenate([inputs.user, unliked.user, block.target_user]), device)
+    target = _tensor(block.target_user * width + block.target_place, device)  # (m,)
+    weight = _tensor(block.target_weight, device)
     flat = bounded.view(-1)
     met = flat[owner * width + place]
     loss = (functional.softplus(bounded) @ scale).sum()
