@@ -32,6 +32,7 @@ _WITH_THE_DAG_FILE = (
     "slack_conn_id",
     "smtp_conn_id",
     "apprise_conn_id",
+    "retry_delay_s",
     "task_resources",
 )
 _OF_MONITORING = ("airflow_api_", "exporter_", "max_age_hours", "max_model_age_days")
