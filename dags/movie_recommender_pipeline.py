@@ -78,7 +78,7 @@ with DAG(
         name="run SLA",
         reference=FirstQueuedAt(),
         interval=SLAS.run,
-        callback=AsyncCallback(run_sla_missed),
+        callback=AsyncCallback(run_sla_missed, kwargs={"sla_s": SLAS.run.total_seconds()}),
     ),
     user_defined_macros=MACROS,
     tags=["movie-recommender", "ml-platform-team"],
