@@ -1,19 +1,13 @@
 """A real Airflow fails while the real DAG is at work: the run ends as if nothing had been.
 
-`disturbed_run` tells the story, once; the tests look at what it has left. There is no triggerer:
-nothing here is late.
+The story is told once, by `disturbed_run.py`; the tests look at what it has left. There is no
+triggerer: nothing here is late.
 """
 
-import json
-import os
-import signal
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -22,12 +16,12 @@ from aiosmtpd.controller import Controller
 from movie_recommender import extract, features
 from movie_recommender.features import FeatureStore
 from movie_recommender.lake import TABLES, Lake
-from movie_recommender.local import ports
-from movie_recommender.local.airflow_api import Record
-from movie_recommender.local.follow import DAG_ID, start_run
+from movie_recommender.local import airflow_server, ports
+from movie_recommender.local.follow import DAG_ID
 from movie_recommender.registry import Registry
 from movie_recommender.settings import Settings, load_settings
 from tests.airflow_processes import AirflowProcesses
+from tests.faults.disturbed_run import FIRST, DisturbedRun, disturb
 from tests.serving_process import ServingProcess
 from tests.unit.orchestration.sinks import MailSink, SlackSink
 
@@ -45,27 +39,6 @@ SMALL = {
     "retry_delay_s": 1,
 }
 """A world that is soon done, and a gate that lets its model through."""
-
-
-@dataclass(frozen=True)
-class DisturbedRun:
-    """A run that has ended, and what was seen meanwhile.
-
-    Attributes:
-        run: as Airflow tells it.
-        tasks: the same by task id.
-        results: what each task returned.
-        unread: what the first task said when it couldn't read a Connection.
-        rows_at_kill: interactions in the lake when their extraction was killed.
-        promoting: the state of `deploy_model` when it was killed, production having moved.
-    """
-
-    run: Record
-    tasks: Mapping[str, Record]
-    results: Mapping[str, Any]
-    unread: list[str]
-    rows_at_kill: int
-    promoting: str
 
 
 @pytest.fixture(scope="module")
@@ -117,95 +90,40 @@ def airflow(
     mail: tuple[MailSink, int],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[AirflowProcesses]:
-    given = {name: settings.source(name) for name in Settings.model_fields}
     environment = {
         name.upper(): str(getattr(settings, name))
-        for name, source in given.items()
-        if source == "argument"
+        for name in Settings.model_fields
+        if settings.source(name) == "argument"
     }
     del environment["KAFKA_BOOTSTRAP_SERVERS"]  # a Connection has it
     environment["SERVING_URL"] = serving.url
-    environment |= {
-        f"AIRFLOW_CONN_{name}": json.dumps(connection)
-        for name, connection in {
-            "SLACK_DEFAULT": {
-                "conn_type": "http",
-                "host": f"http://{ports.LOOPBACK}:{slack.port}/services",
-                "password": "T/B/a-secret",
-            },
-            "SMTP_DEFAULT": {
-                "conn_type": "smtp",
-                "host": ports.LOOPBACK,
-                "port": mail[1],
-                "extra": {"from_email": "a@example.com", "disable_ssl": True, "disable_tls": True},
-            },
-        }.items()
-    }
+    environment |= airflow_server.connections(
+        slack_url=f"http://{ports.LOOPBACK}:{slack.port}", smtp_port=mail[1], given={}
+    )
     with AirflowProcesses(tmp_path_factory.mktemp("airflow"), environment) as started:
         host, _, port = settings.kafka_bootstrap_servers.partition(":")
         started.connect("kafka_default", conn_type="kafka", host=host, port=int(port))
         yield started
 
 
-def until(
-    condition: Callable[[], Any], airflow: AirflowProcesses, *, timeout_s: float = 240
-) -> Any:
-    """What the condition came to, as soon as it holds."""
-    deadline = time.monotonic() + timeout_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline, airflow.logs()
-        time.sleep(0.02)
-    return found
-
-
 @pytest.fixture(scope="module")
 def disturbed_run(airflow: AirflowProcesses, settings: Settings) -> DisturbedRun:
-    # Airflow's API fails when the first task asks it for Kafka's Connection.
-    with airflow.tasks_api.failing("refused", 1, only="/connections/kafka_default"):
-        run_id = start_run(airflow.api, conf={}, airflow_began=None, say=lambda _: None)
-
-        def task(task_id: str) -> Record:
-            return airflow.tasks(run_id).get(task_id, {})
-
-        until(lambda: task("generate_synthetic_data").get("state") == "up_for_retry", airflow)
-    unread = airflow.api.errors(DAG_ID, run_id, "generate_synthetic_data", 1)
-
-    # The machine that has scheduler, supervisor and task dies between the first table and the last.
-    pid = until(lambda: task("extract_events").get("pid"), airflow)
-    first_commit = Path(settings.data_lake_path) / "users" / "_delta_log" / f"{0:020}.json"
-    until(first_commit.exists, airflow)
-    os.kill(pid, signal.SIGSTOP)  # a kill takes a moment, in which it would go on
-    airflow.kill("scheduler")
-    rows_at_kill = Lake(settings.data_lake_path).count("interactions")
-    airflow.start("scheduler")
-
-    # A task alone dies when the alias has moved and serving hasn't taken the version up.
-    pid = until(lambda: task("deploy_model").get("pid"), airflow)
-    registry = Registry(settings)
-    until(lambda: registry.by_alias("production"), airflow)
-    promoting = task("deploy_model")["state"]
-    os.kill(pid, signal.SIGKILL)
-
-    def ended() -> Record | None:
-        run = airflow.api.run(DAG_ID, run_id)
-        return run if run["state"] in {"success", "failed"} else None
-
-    run, tasks = until(ended, airflow), airflow.tasks(run_id)
-    results = {task_id: airflow.api.xcom(DAG_ID, run_id, task_id) for task_id in tasks}
-    return DisturbedRun(run, tasks, results, unread, rows_at_kill, promoting)
+    return disturb(airflow, settings)
 
 
 def test_each_disturbed_task_is_tried_again(disturbed_run: DisturbedRun) -> None:
     assert disturbed_run.run["state"] == "success"
     tries = {task_id: task["try_number"] for task_id, task in disturbed_run.tasks.items()}
-    again = {task_id for task_id, number in tries.items() if number > 1}
-    assert again == {"generate_synthetic_data", "extract_events", "deploy_model"}
-    assert {tries[task_id] for task_id in again} == {2}
+    assert {tries[task_id] for task_id in (FIRST, "extract_events", "deploy_model")} == {2}
     assert disturbed_run.promoting == "running"
 
 
 def test_a_connection_that_airflow_doesnt_give_is_not_absent(disturbed_run: DisturbedRun) -> None:
     assert "Airflow's API didn't answer; Connection kafka_default" in disturbed_run.unread[-1]
+
+
+def test_of_two_runs_one_waits(disturbed_run: DisturbedRun) -> None:
+    assert disturbed_run.beside == "queued"
 
 
 def test_each_event_is_there_once_as_without_a_kill(

@@ -201,6 +201,7 @@ async def run_sla_missed(context: Mapping[str, Any], sla_s: float | None = None)
 def _tell(context: Mapping[str, Any], sla_s: float | None, now: datetime) -> None:
     dag_run, contacts = context["dag_run"], alert_contacts()
     if sla_s is not None and _was_queued_again(context, timedelta(seconds=sla_s)):
+        logger.info("run SLA: run %s was queued again: the watcher's", dag_run["dag_run_id"])
         return
     alert = run_alert(dag_run, _state_now(dag_run))
     if alert is None or _is_variable():

@@ -33,9 +33,11 @@ def confirm_absence(conn_id: str) -> None:
         answer = SUPERVISOR_COMMS.send(GetConnection(conn_id=conn_id))
     except AirflowRuntimeError as error:
         answer = error.error
-    if isinstance(answer, ErrorResponse) and answer.error is ErrorType.CONNECTION_NOT_FOUND:
-        return
-    reason = answer if isinstance(answer, ErrorResponse) else "only the second time"
+    reason = "only when asked again"
+    if isinstance(answer, ErrorResponse):
+        if answer.error is ErrorType.CONNECTION_NOT_FOUND:
+            return
+        reason = f"{answer.error.value}: {answer.detail}"
     message = (
         f"Airflow's API didn't answer; Connection {conn_id} can't be read ({reason}). "
         "The task is retried, or clear it in Airflow."
