@@ -39,6 +39,7 @@ from movie_recommender.orchestration import pods, tasks
 from movie_recommender.orchestration.configuration import prepare_subprocess
 from movie_recommender.orchestration.deadline import FirstQueuedAt
 from movie_recommender.orchestration.facts import MACROS
+from movie_recommender.orchestration.failures import retry_delay
 from movie_recommender.orchestration.operators import (
     EmailOperator,
     SlackWebhookOperator,
@@ -59,7 +60,7 @@ MODEL = Asset("movie_recommender.model")
 DEFAULT_ARGS = {
     "owner": "ml-platform-team",
     "retries": 2,
-    "retry_delay": timedelta(minutes=5),
+    "retry_delay": retry_delay(),
     "execution_timeout": timedelta(hours=8),
 }
 
@@ -77,7 +78,7 @@ with DAG(
         name="run SLA",
         reference=FirstQueuedAt(),
         interval=SLAS.run,
-        callback=AsyncCallback(run_sla_missed),
+        callback=AsyncCallback(run_sla_missed, kwargs={"sla_s": SLAS.run.total_seconds()}),
     ),
     user_defined_macros=MACROS,
     tags=["movie-recommender", "ml-platform-team"],

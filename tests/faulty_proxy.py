@@ -33,9 +33,10 @@ class FaultyProxy:
         self.target = urlsplit(target)
         self.late_s = late_s
         self.calls: list[str] = []
-        """Method and path of every request since `failing` began."""
+        """Method and path of every request that counts, since `failing` began."""
         self._fault: Fault | None = None
         self._first, self._last = 0, 0
+        self._only = ""
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer((LOOPBACK, 0), _Handler)
         self._server.proxy = self  # type: ignore[attr-defined]
@@ -44,11 +45,15 @@ class FaultyProxy:
 
     @contextlib.contextmanager
     def failing(
-        self, fault: Fault | None, first: int, *, last: int | None = None
+        self, fault: Fault | None, first: int, *, last: int | None = None, only: str = ""
     ) -> Iterator[None]:
-        """Have the requests from the `first` to the `last` go wrong; without `last`: all since."""
+        """Have the requests from the `first` to the `last` go wrong; without `last`: all since.
+
+        Those count whose method and path have `only` in them.
+        """
         self.calls.clear()
         self._fault, self._first, self._last = fault, first, last or 10**9
+        self._only = only
         try:
             yield
         finally:
@@ -62,6 +67,8 @@ class FaultyProxy:
     def count(self, call: str) -> Fault | None:
         """What happens to a new request."""
         with self._lock:
+            if self._only not in call:
+                return None
             self.calls.append(call)
             return self._fault if self._first <= len(self.calls) <= self._last else None
 

@@ -240,6 +240,8 @@ class Settings(BaseSettings):
     """The same for this task."""
     sla_run: Sla = timedelta(hours=6)
     """Longest time for a run from being queued, then it is alerted."""
+    retry_delay_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    """How long a task that has failed waits before it is tried again, in seconds."""
 
     task_resources: TaskResources = "{}"
     """On Kubernetes: a task's cpu, memory and gpu where the default isn't enough; a JSON object."""

@@ -222,6 +222,7 @@ def test_the_same_day_again_changes_nothing(stack: Stack, first: Mapping[str, An
     assert again["features"]["snapshot_id"] == first["features"]["snapshot_id"]
     assert again["model"]["version"] == first["model"]["version"]
     assert again["metrics"] == first["metrics"]
+    assert [message["channel"] for message in again["notifications"]] == ["slack"]
 
 
 def test_a_like_on_the_page_is_learned_from_after_kill_9_of_servers(

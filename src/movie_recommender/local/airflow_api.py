@@ -24,6 +24,10 @@ class AirflowApi:
         self.url = url
         self._client = httpx.Client(base_url=url, timeout=15.0)
 
+    def close(self) -> None:
+        """Let go of its connections."""
+        self._client.close()
+
     def health(self) -> dict[str, bool]:
         """Whether each component is healthy; all False when nobody answers."""
         try:

@@ -31,9 +31,6 @@ TASKS = (
 )
 """The pipeline's tasks in its own order."""
 
-RETRY_DELAY = timedelta(minutes=5)
-"""The DAG's own, which Airflow's API doesn't tell; a test holds the two together."""
-
 _DONE = {"success", "failed"}
 _TROUBLE = {"failed", "up_for_retry"}
 _STYLES = {"success": "green", "running": "yellow", "failed": "red", "up_for_retry": "red"}
@@ -100,6 +97,7 @@ def follow(
     *,
     console: Console,
     timeout_s: float,
+    retry_delay: timedelta,
     check: Callable[[], None],
 ) -> FinishedRun:
     """Show the run's tasks as their states change; return when it has ended.
@@ -109,6 +107,7 @@ def follow(
         run_id: the run.
         console: where to show it.
         timeout_s: longest wait.
+        retry_delay: the DAG's own, which Airflow's API doesn't tell.
         check: asked every few seconds, and raises when a server that the run needs has died.
 
     Raises:
@@ -123,7 +122,7 @@ def follow(
             run = api.run(DAG_ID, run_id)
             tasks = in_order(api.tasks(DAG_ID, run_id))
             for task in changed(tasks, seen):
-                for line in _news(api, run_id, task, live=console.is_terminal):
+                for line in _news(api, run_id, task, retry_delay, live=console.is_terminal):
                     console.print(line, highlight=False, markup=False, soft_wrap=True)
             show(tasks)
             if run["state"] in _DONE:
@@ -184,7 +183,9 @@ def task_table(tasks: list[Record]) -> Table:
     return table
 
 
-def _news(api: AirflowApi, run_id: str, task: Record, *, live: bool) -> Iterator[str]:
+def _news(
+    api: AirflowApi, run_id: str, task: Record, retry_delay: timedelta, *, live: bool
+) -> Iterator[str]:
     """Lines to print about a task's new state."""
     state = task["state"]
     if not live and state not in {"scheduled", "queued"}:
@@ -195,12 +196,12 @@ def _news(api: AirflowApi, run_id: str, task: Record, *, live: bool) -> Iterator
         errors = api.errors(DAG_ID, run_id, task["task_id"], task["try_number"])
         yield f"{task['task_id']}: {errors[-1] if errors else 'see its log'}"
     if state == "up_for_retry":
-        yield f"{task['task_id']}: Airflow tries again at {_retry_time(task)}"
+        yield f"{task['task_id']}: Airflow tries again at {_retry_time(task, retry_delay)}"
 
 
-def _retry_time(task: Record) -> str:
+def _retry_time(task: Record, delay: timedelta) -> str:
     failed = datetime.fromisoformat(task["end_date"]) if task["end_date"] else datetime.now(UTC)
-    return f"{failed + RETRY_DELAY:%H:%M:%S} UTC"
+    return f"{failed + delay:%H:%M:%S} UTC"
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -89,7 +89,12 @@ def _one_run(
     )
     say(f"run {run_id}: {endpoints.airflow}/dags/{follow.DAG_ID}/runs/{run_id}")
     finished = follow.follow(
-        api, run_id, console=console, timeout_s=options.timeout_s, check=stack.check
+        api,
+        run_id,
+        console=console,
+        timeout_s=options.timeout_s,
+        retry_delay=timedelta(seconds=settings.retry_delay_s),
+        check=stack.check,
     )
     results = {task: api.xcom(follow.DAG_ID, run_id, task) for task in follow.TASKS}
     content = report.build(

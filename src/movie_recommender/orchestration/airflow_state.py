@@ -17,7 +17,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import ColumnElement, CursorResult, func, insert, literal, select
 
 from movie_recommender.orchestration.alerts import Alert
-from movie_recommender.orchestration.sla import BegunTask, Late, OpenRun
+from movie_recommender.orchestration.sla import BegunTask, Late, OpenRun, queued_again
 
 EVENT = "sla_miss"
 """The event's name in Airflow's audit log (`GET /api/v2/eventLogs?event=sla_miss`)."""
@@ -84,7 +84,13 @@ def open_runs(dag_id: str) -> list[OpenRun]:
     query = select(DagRun).where(DagRun.dag_id == dag_id, DagRun.state.in_(["queued", "running"]))
     with create_session() as session:
         return [
-            OpenRun(run.dag_id, run.run_id, run.queued_at, run.logical_date or run.run_after)
+            OpenRun(
+                dag_id=run.dag_id,
+                run_id=run.run_id,
+                run_started=run.queued_at,
+                execution_date=run.logical_date or run.run_after,
+                again=queued_again(run.queued_at, run.created_at or run.run_after),
+            )
             for run in session.scalars(query)
             if run.queued_at is not None
         ]

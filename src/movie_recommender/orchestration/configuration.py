@@ -16,7 +16,7 @@ def task_settings() -> Settings:
 
     Raises:
         ConfigurationError: a value is wrong; names its place.
-        NotReadyError: Airflow doesn't say what its Variables are.
+        NotReadyError: Airflow doesn't say what its Variables and Connections are.
     """
     by_variable = variables.in_task()
     settings = load_settings(by_variable)

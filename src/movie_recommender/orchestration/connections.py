@@ -41,6 +41,7 @@ def find_connection(conn_id: str, remedy: str) -> Any:
 
     Raises:
         NotConnectedError: there is none; `remedy` is the command that adds it.
+        NotReadyError: Airflow doesn't say whether there is one.
     """
     found = servers.find_connection(conn_id)
     if found is None:

@@ -11,7 +11,8 @@ class FirstQueuedAt(BaseDeadlineReference):
 
     Like `DeadlineReference.DAGRUN_QUEUED_AT`, but that clearing a task doesn't move it. Airflow
     3.3.2 tries to move that one's deadlines, can't read the interval that it has stored itself, and
-    refuses to clear any task of a run that isn't late yet (HTTP 500).
+    refuses to clear any task of a run that isn't late yet (HTTP 500). A run that was queued again
+    is the watcher's: see `sla`.
     """
 
     required_kwargs: ClassVar[set[str]] = {"dag_id", "run_id"}

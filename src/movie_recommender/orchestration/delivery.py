@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from movie_recommender.contacts import AlertContacts
-from movie_recommender.errors import ConfigurationError, NotReadyError
+from movie_recommender.errors import MovieRecommenderError, NotReadyError
 from movie_recommender.orchestration.alerts import Alert
 from movie_recommender.orchestration.channels import CHANNELS, RefusedError, Send
 from movie_recommender.orchestration.connections import NotConnectedError
@@ -192,12 +192,12 @@ class Post:
         except NotConnectedError as error:
             logger.debug("alert=%s not sent channel=%s reason=%s", letter.id, name, error)
             raise
-        except ConfigurationError as error:
-            logger.warning("alert=%s not sent channel=%s reason=%s", letter.id, name, error)
-            raise RefusedError(str(error), temporary=False) from error
         except RefusedError as error:
             logger.warning("alert=%s not sent channel=%s reason=%s", letter.id, name, error)
             raise
+        except MovieRecommenderError as error:  # what its connection is, can't be used or read
+            logger.warning("alert=%s not sent channel=%s reason=%s", letter.id, name, error)
+            raise RefusedError(str(error), temporary=error.retryable) from error
         except Exception as error:  # in whatever way it fails, the others must be asked
             logger.exception("alert=%s not sent channel=%s", letter.id, name)
             raise RefusedError(type(error).__name__) from error

@@ -3,10 +3,22 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from airflow.sdk.exceptions import AirflowFailException
 
 from movie_recommender.errors import MovieRecommenderError, StorageError
+from movie_recommender.settings import usable_settings
+
+
+def retry_delay() -> timedelta:
+    """How long a failed task waits for its next try, read with the DAG file.
+
+    A wrong value gives way to its default: the file must stay readable, and each task says what is
+    wrong.
+    """
+    settings, _ = usable_settings()
+    return timedelta(seconds=settings.retry_delay_s)
 
 
 @contextmanager

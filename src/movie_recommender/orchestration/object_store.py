@@ -33,6 +33,7 @@ def export(settings: Settings, find: Find = find_connection) -> None:
 
     Raises:
         ConfigurationError: the connection asks for what isn't supported.
+        NotReadyError: Airflow doesn't say whether there is one.
     """
     scheme = settings.data_lake_path.partition("://")[0].replace("s3a", "s3")
     if scheme not in _OWN or any(os.environ.get(name) for name in _OWN[scheme]):

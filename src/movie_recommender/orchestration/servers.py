@@ -11,6 +11,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from movie_recommender.errors import ConfigurationError
+from movie_recommender.orchestration import supervisor
 from movie_recommender.settings import Settings
 from movie_recommender.sources import Layer
 
@@ -34,10 +35,16 @@ _KAFKA_EXTRA = {
 
 
 def find_connection(conn_id: str) -> Any | None:
-    """Airflow's connection of that id, or None."""
+    """Airflow's connection of that id, or None.
+
+    Raises:
+        NotReadyError: Airflow doesn't say. The default would be another server than the one that
+            somebody has set, so it is no way out.
+    """
     try:
         return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
+        supervisor.confirm_absence(conn_id)
         return None
 
 
@@ -46,6 +53,7 @@ def layer(settings: Settings, find: Find = find_connection) -> Layer:
 
     Raises:
         ConfigurationError: a connection doesn't say enough.
+        NotReadyError: Airflow doesn't say what its connections are.
     """
     kinds: Mapping[str, tuple[str, Callable[[Any], dict[str, str]]]] = {
         "kafka_bootstrap_servers": (settings.kafka_conn_id, kafka),

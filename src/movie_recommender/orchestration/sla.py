@@ -2,8 +2,9 @@
 
 Airflow 3 has no task SLA: `watcher` compares begun tasks with those of `Slas`. The run's SLA is the
 DAG's DeadlineAlert, whose callback `run_sla_missed` runs in the triggerer. It has the SLA that the
-DAG processor's environment had when it read the file; no Variable is read then. So where one says
-what late is, the watcher looks for late runs, too, and the deadline stays silent.
+DAG processor's environment had when it read the file, and counts from when the run was queued
+first. So where a Variable says what late is, and where a run was queued again, the watcher looks
+for late runs, too, and the deadline stays silent.
 """
 
 import asyncio
@@ -25,6 +26,10 @@ from movie_recommender.settings import Settings, usable_settings
 from movie_recommender.sources import Layer
 
 logger = logging.getLogger(__name__)
+
+SOON = timedelta(minutes=1)
+"""Airflow notes when it makes a run, and when it queues it; later than that, it was queued again.
+"""
 
 TASKS = tuple(
     name.removeprefix("sla_")
@@ -100,12 +105,21 @@ class BegunTask:
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A run that isn't over; `run_started` is when it was queued; instants are in UTC."""
+    """A run that isn't over; instants are in UTC.
+
+    Attributes:
+        dag_id: its DAG.
+        run_id: its run.
+        run_started: when it was queued, the last time: clearing any of its tasks queues it again.
+        execution_date: the run's.
+        again: whether it was queued before.
+    """
 
     dag_id: str
     run_id: str
     run_started: datetime
     execution_date: datetime
+    again: bool
     task_id: None = None
     try_number: None = None
 
@@ -121,6 +135,11 @@ class OpenRun:
 
 
 Late = BegunTask | OpenRun
+
+
+def queued_again(queued: datetime, first: datetime) -> bool:
+    """Whether a run that was queued `first` is in the queue, or out of it, another time."""
+    return queued - first > SOON
 
 
 def late_tasks(
@@ -165,18 +184,25 @@ def run_alert(dag_run: Mapping[str, Any], state: str) -> Alert | None:
     return alerts.run_sla_alert(run, sla=in_words(slas().run))
 
 
-async def run_sla_missed(context: Mapping[str, Any]) -> None:
+async def run_sla_missed(context: Mapping[str, Any], sla_s: float | None = None) -> None:
     """Alert about a run over its SLA; called by the triggerer, again from the top if it is killed.
 
     The outbox makes one alert of several calls about one deadline, and delivers what a channel
     refuses now: Airflow doesn't retry this callback.
+
+    Args:
+        context: Airflow's: `dag_run` and `deadline`, mappings.
+        sla_s: the deadline's interval, in seconds; None: of a run that an older DAG has made.
     """
     # In a thread: hooks ask the triggerer's supervisor for connections and wait for servers.
-    await asyncio.to_thread(_tell, context, datetime.now(UTC))
+    await asyncio.to_thread(_tell, context, sla_s, datetime.now(UTC))
 
 
-def _tell(context: Mapping[str, Any], now: datetime) -> None:
+def _tell(context: Mapping[str, Any], sla_s: float | None, now: datetime) -> None:
     dag_run, contacts = context["dag_run"], alert_contacts()
+    if sla_s is not None and _was_queued_again(context, timedelta(seconds=sla_s)):
+        logger.info("run SLA: run %s was queued again: the watcher's", dag_run["dag_run_id"])
+        return
     alert = run_alert(dag_run, _state_now(dag_run))
     if alert is None or _is_variable():
         return
@@ -190,6 +216,15 @@ def _tell(context: Mapping[str, Any], now: datetime) -> None:
             logger.info("%s", post.deliver(letter).note)
         except UndeliveredError:  # the next letter has another channel
             logger.exception("run SLA: a letter was neither sent nor kept")
+
+
+def _was_queued_again(context: Mapping[str, Any], sla: timedelta) -> bool:
+    queued, deadline = context["dag_run"]["queued_at"], context["deadline"]["deadline_time"]
+    return queued is not None and queued_again(_instant(queued), _instant(deadline) - sla)
+
+
+def _instant(value: datetime | str) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
 def _is_variable() -> bool:

@@ -6,13 +6,13 @@ error. They are read when a task runs and in the watcher's sweeps, never when th
 """
 
 import difflib
-import sys
 from collections.abc import Mapping
 
 from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from movie_recommender.errors import ConfigurationError, NotReadyError
+from movie_recommender.orchestration import supervisor
 from movie_recommender.settings import Settings
 from movie_recommender.sources import Layer, is_secret
 
@@ -32,6 +32,7 @@ _WITH_THE_DAG_FILE = (
     "slack_conn_id",
     "smtp_conn_id",
     "apprise_conn_id",
+    "retry_delay_s",
     "task_resources",
 )
 _OF_MONITORING = ("airflow_api_", "exporter_", "max_age_hours", "max_model_age_days")
@@ -62,7 +63,7 @@ def read() -> dict[str, str | None]:
     Raises:
         NotReadyError: Airflow doesn't answer.
     """
-    if not _is_task():
+    if not supervisor.is_there():
         return {}
     try:
         names = [name for name in Variable.keys(PREFIX) if name.startswith(PREFIX)]
@@ -73,12 +74,6 @@ def read() -> dict[str, str | None]:
             "retried, or clear it in Airflow."
         )
         raise NotReadyError(message) from error
-
-
-def _is_task() -> bool:
-    # As Airflow itself finds it out; without being asked, the module isn't imported.
-    runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
-    return hasattr(runner, "SUPERVISOR_COMMS")
 
 
 def problems(found: Mapping[str, str | None]) -> list[str]:

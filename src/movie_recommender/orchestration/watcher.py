@@ -93,9 +93,12 @@ class Watcher:
     def _late(self, limits: Slas, now: datetime) -> list[Late]:
         late: list[Late] = []
         late += late_tasks(self._state.begun_tasks(DAG_ID), limits.tasks, now)
-        if limits.run_is_variable:  # else the DAG's deadline alerts
-            runs = self._state.open_runs(DAG_ID)
-            late += [run for run in runs if now - run.run_started > limits.run]
+        late += [
+            run
+            for run in self._state.open_runs(DAG_ID)
+            # Of the others the DAG's deadline alerts.
+            if (limits.run_is_variable or run.again) and now - run.run_started > limits.run
+        ]
         return late
 
     def _alert(self, late: Late, limits: Slas, now: datetime) -> bool:

@@ -82,7 +82,7 @@ def row(a_run):
         session.execute(delete(Log))
     found = Row(a_run)
     found.set(state="running", start_date=STARTED, try_number=1, max_tries=2)
-    found.set_run(state="running", start_date=STARTED)
+    found.set_run(state="running", start_date=STARTED, created_at=STARTED, queued_at=STARTED)
     yield found
     found.set(state="success")
     found.set_run(state="success")
@@ -213,3 +213,20 @@ def test_a_late_run_is_claimed_once_and_not_its_tasks(row):
             claims.append(ours)
     assert claims == [True, False]
     assert airflow_state.recorded_misses([run, task]) == {run.key}
+
+
+def test_a_run_that_airflow_clears_is_late_once_from_then_on(row, sweep, slack):
+    from movie_recommender.orchestration import airflow_state
+
+    before, late = timedelta(hours=5, minutes=59), timedelta(hours=6, minutes=1)
+    row.set(state="failed")
+    assert sweep(STARTED + late) == 0  # the deadline's
+    row.is_cleared()
+    [run] = airflow_state.open_runs(DAG_ID)
+    assert run.again
+    assert abs(datetime.now(UTC) - run.run_started) < timedelta(minutes=1)
+    assert [sweep(run.run_started + age) for age in (before, late, late)] == [0, 1, 0]
+    row.is_cleared()
+    [again] = airflow_state.open_runs(DAG_ID)
+    assert sweep(again.run_started + late) == 1
+    assert len(slack.messages) == 2

@@ -116,6 +116,15 @@ def test_defaults_reach_every_task(dag):
     assert dag.task_dict["alert_failure_email"].to == "ml-platform-alerts@example.com"
 
 
+@pytest.mark.parametrize(("given", "seconds"), [("90", 90), ("soon", 300)])
+def test_the_pause_before_a_retry_is_a_setting_that_stops_no_reading(monkeypatch, given, seconds):
+    from airflow.dag_processing.dagbag import DagBag
+
+    monkeypatch.setenv("RETRY_DELAY_S", given)
+    tasks = DagBag(dag_folder=str(DAGS)).dags[DAG_ID].tasks
+    assert {task.retry_delay for task in tasks} == {timedelta(seconds=seconds)}
+
+
 def test_schedule(dag):
     from airflow.timetables.base import TimeRestriction
     from airflow.timetables.trigger import CronTriggerTimetable

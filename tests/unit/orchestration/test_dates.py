@@ -30,7 +30,12 @@ def test_the_day_is_the_utc_day():
 
 
 def test_leap_day():
-    assert dates.event_date(manual(datetime(2024, 3, 1, 2, tzinfo=UTC))) == date(2024, 2, 29)
+    nights = [datetime(2024, 2, 28, 2, tzinfo=UTC) + timedelta(days=n) for n in range(3)]
+    assert [dates.event_date(scheduled(night)) for night in nights] == [
+        date(2024, 2, 27),
+        date(2024, 2, 28),
+        date(2024, 2, 29),
+    ]
 
 
 @pytest.mark.parametrize("clocks_change", [date(2025, 3, 30), date(2025, 10, 26)])

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from movie_recommender.contacts import alert_contacts
+from movie_recommender.errors import NotReadyError
 from movie_recommender.orchestration.delivery import Post, UndeliveredError
 from tests.unit.orchestration.conftest import SLACK_TOKEN, connect_mail, connect_slack, serving
 from tests.unit.orchestration.letters import letter
@@ -100,6 +101,18 @@ def test_what_nobody_takes_waits_and_arrives_once_when_either_is_back(post, slac
     assert Post(alert_contacts()).flush(now()) == 0
     assert (len(mail.mails), len(slack.messages)) == (1, 0)
     assert outbox.waiting() == []
+
+
+def test_where_airflow_doesnt_say_how_to_reach_a_channel_its_letter_waits(slack, outbox):
+    def unknown(letter, contacts):
+        message = "Airflow's API didn't answer; Connection slack_default can't be read"
+        raise NotReadyError(message)
+
+    outcome = Post(alert_contacts(), channels={"slack": unknown}).deliver(fresh())
+    assert outcome.by is None
+    assert "Connection slack_default can't be read" in outcome.note
+    assert Post(alert_contacts()).flush(now()) == 1
+    assert len(slack.messages) == 1
 
 
 def test_a_channel_that_refuses_rests_longer_each_time(post, slack):

@@ -51,6 +51,7 @@ def dag_run(**changes):
         "dag_run_id": "manual__1",
         "logical_date": None,
         "run_after": "2025-06-01T02:00:00Z",
+        "queued_at": "2025-06-01T02:00:00.100000Z",
         "state": "running",
     }
     return fields | changes
@@ -69,8 +70,11 @@ def test_a_run_that_is_over_is_not(state):
     assert sla.run_alert(dag_run(), state) is None
 
 
-def missed(deadline: str = "1"):
-    asyncio.run(sla.run_sla_missed(context={"dag_run": dag_run(), "deadline": {"id": deadline}}))
+def missed(deadline: str = "1", **changes):
+    """Airflow's call about a deadline 6 h after the run was queued first."""
+    due = {"id": deadline, "deadline_time": "2025-06-01T08:00:00.100000Z"}
+    context = {"dag_run": dag_run(**changes), "deadline": due}
+    asyncio.run(sla.run_sla_missed(context=context, sla_s=6 * 3600.0))
 
 
 def test_the_deadlines_callback_sends_by_both_channels_once(slack, mail):
@@ -79,8 +83,17 @@ def test_the_deadlines_callback_sends_by_both_channels_once(slack, mail):
     [text], [content] = slack.texts, mail.texts
     assert "manual__1" in text
     assert "manual__1" in content
-    missed("2")  # the run was cleared, and is late again
-    assert len(slack.messages) == len(mail.mails) == 2
+
+
+def test_the_deadline_is_silent_about_a_run_that_was_queued_again(slack, mail):
+    missed(queued_at="2025-06-01T07:00:00Z")
+    assert slack.messages == mail.mails == []
+
+
+@pytest.mark.parametrize("queued_at", [None, "2025-06-01T02:00:30Z"])
+def test_where_that_isnt_sure_it_speaks(slack, mail, queued_at):
+    missed(queued_at=queued_at)
+    assert len(slack.messages) == len(mail.mails) == 1
 
 
 def test_the_deadlines_alert_survives_both_channels(slack, mail, outbox):

@@ -26,6 +26,7 @@ def test_a_variable_is_the_value_of_the_setting_that_it_names(monkeypatch):
         ("MLFLOW_TRACKING_URI", "set them in a Connection"),
         ("SERVING_PORT", "set it in serving's environment"),
         ("ALERT_EMAIL", "read with the DAG file"),
+        ("RETRY_DELAY_S", "read with the DAG file"),
     ],
 )
 def test_what_cannot_be_a_variable_is_told_and_left_out(name, why):

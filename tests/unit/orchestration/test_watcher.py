@@ -23,7 +23,7 @@ START = datetime(2025, 6, 1, 2, tzinfo=UTC)
 IN_TIME = START + timedelta(minutes=59)
 LATE = START + timedelta(minutes=61)
 TASK = BegunTask("d", "r", "extract_events", 1, START, execution_date=START, run_started=START)
-RUN = OpenRun("d", "r", START, START)
+RUN = OpenRun("d", "r", START, START, again=False)
 RUN_VARIABLE = f"{PREFIX}SLA_RUN"
 
 
@@ -193,6 +193,13 @@ def test_a_longer_sla_counts_for_the_run_that_goes_on(world):
 def test_without_the_variable_the_deadline_alerts(world, found):
     world.variables = found
     assert over(world, 9 * 60) == [0]
+
+
+def test_a_run_that_was_queued_again_is_alerted_once_and_counts_from_then(world, slack, mail):
+    world.runs = [replace(RUN, again=True)]
+    assert over(world, 5 * 60, 6 * 60 + 1, 6 * 60 + 2) == [0, 1, 0]
+    [text], [_] = slack.texts, mail.texts
+    assert "not finished 6 h" in text
 
 
 def test_the_environment_goes_first(world, monkeypatch):
