@@ -12,11 +12,12 @@ import shutil
 import signal
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from movie_recommender.errors import MovieRecommenderError, NotReadyError, RegistryError
+from movie_recommender.ranking.contacts import Contacts
 from movie_recommender.serving.cache import CacheFolder, ModelState, StoreState
 from movie_recommender.serving.journal import Journal
 from movie_recommender.serving.registry_api import SHADOW, Production, RegistryApi
@@ -163,6 +164,11 @@ class Keeper:
         try:
             with FeatureStore.open(self._settings.feature_store_path) as store:
                 snapshot = store.snapshot
+                if snapshot.as_of < self._served_as_of(state):
+                    # A run for an older day was repeated: what was met since stays met.
+                    logger.warning("snapshot=%s isn't served: it is older", snapshot.id)
+                    self._say_store(replace(state, gone=None))
+                    return
                 path = self._folder.stores / f"{snapshot.id}.safetensors"
                 if not path.exists():
                     export_contacts(store, path)
@@ -173,6 +179,15 @@ class Keeper:
         self._say_store(StoreState(snapshot.id, self._relative(path)))
         Journal(self._folder.journal).forget((snapshot.as_of - LATEST - _A_DAY).date())
         self._folder.tidy(self._folder.stores, self._relative(path))
+
+    def _served_as_of(self, state: StoreState) -> datetime:
+        """Up to when the contacts that are served go."""
+        if state.path is None:
+            return datetime.min.replace(tzinfo=UTC)
+        try:
+            return datetime.fromisoformat(Contacts.open(self._folder.path / state.path).as_of)
+        except RegistryError:  # damaged, or of an earlier code: any snapshot is better
+            return datetime.min.replace(tzinfo=UTC)
 
     def _say_store(self, state: StoreState) -> None:
         if state != self._folder.store():
