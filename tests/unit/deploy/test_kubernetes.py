@@ -66,6 +66,7 @@ def test_mlflow_is_what_the_composition_runs() -> None:
         word for word in server if not word.startswith(sized)
     ]
     assert f"args: [{', '.join(services['mlflow-init']['command'])}]" in template
+    assert f"args: [{services['mlflow-database']['command'][0]}]" in template
     # What isn't set there has to be in the Secret, which values.yaml describes.
     described = (CHART / "values.yaml").read_text()
     for name, value in services["mlflow"]["environment"].items():
