@@ -7,11 +7,12 @@ is not: whether the server knows the token and the address; `--send-test-alert` 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from movie_recommender.contacts import AlertContacts, alert_contacts
-from movie_recommender.doctor import reach
 from movie_recommender.doctor.finding import Case, Finding
+from movie_recommender.doctor.reach import Place, place_of, trouble
 from movie_recommender.errors import ConfigurationError
 from movie_recommender.orchestration import outside
 
@@ -57,29 +58,29 @@ def check_others(case: Case) -> list[Finding]:
 
 
 def _connection(
-    case: Case, about: str, conn_id: str, look: Callable[[Any], tuple[str, str, int]]
+    case: Case, about: str, conn_id: str, look: Callable[[Any], tuple[str, Place]]
 ) -> list[Finding]:
-    """The connection, of which `look` says what it has, its host and its port, or raises."""
+    """The connection, of which `look` says what it has and where it leads, or raises."""
     if case.airflow.missing is not None:
         text = f"connection {conn_id} can't be seen: {case.airflow.missing}"
         return [Finding(about, "warn", text, ELSEWHERE)]
     connection = outside.find_connection(conn_id)
     if connection is None:
         return [Finding(about, "warn", f"Airflow has no connection {conn_id}", ADD)]
-    seen, host, port = look(connection)
-    by_proxy = bool(connection.extra_dejson.get("proxy"))
-    return [_reached(about, f"connection {conn_id}: {seen}", host, port, by_proxy=by_proxy)]
+    seen, place = look(connection)
+    return [_reached(about, f"connection {conn_id}: {seen}", place)]
 
 
-def _slack(connection: Any) -> tuple[str, str, int]:
+def _slack(connection: Any) -> tuple[str, Place]:
     from movie_recommender.orchestration.connections import slack_hook, webhook_url
 
     form = "its password" if webhook_url(connection) is None else "the extra field"
-    host, port = reach.place_of(slack_hook(connection).client.url)
-    return f"token in {form}", host, port
+    place = place_of(slack_hook(connection).client.url)
+    by_proxy = place.proxied or bool(connection.extra_dejson.get("proxy"))
+    return f"token in {form}", replace(place, proxied=by_proxy)
 
 
-def _mail(connection: Any) -> tuple[str, str, int]:
+def _mail(connection: Any) -> tuple[str, Place]:
     extra = connection.extra_dejson
     sender = extra.get("from_email")
     if not connection.host or not sender:
@@ -89,7 +90,7 @@ def _mail(connection: Any) -> tuple[str, str, int]:
         )
         raise ConfigurationError(message)
     port = connection.port or (25 if extra.get("disable_ssl") else 465)
-    return f"from {sender}, to {alert_contacts().alert_email}", connection.host, port
+    return f"from {sender}, to {alert_contacts().alert_email}", Place(connection.host, port)
 
 
 def _apprise(name: str, contacts: AlertContacts) -> Sequence[Finding]:
@@ -116,26 +117,27 @@ def _service(about: str, which: str, url: str) -> Finding:
     if service is None:
         return Finding(about, "fail", f"{which}: Apprise doesn't know what it is", MEND)
     seen = f"{which}: {service.service_name}"
-    place = _place(service)
+    place = destination(service)
     if place is None:
         return Finding(about, "ok", f"{seen}; {_UNSEEN}")
-    return _reached(about, seen, *place)
+    return _reached(about, seen, place)
 
 
-def _place(service: Any) -> tuple[str, int] | None:
+def destination(service: Any) -> Place | None:
     """Where a service of Apprise's sends to; None: it doesn't say so in a way that is sure.
 
     What stands in a URL's place of a host is a token with many services: it is asked after only
     where every form of the URL has a host there.
     """
-    mail = getattr(service, "smtp_host", None)
-    if mail:
-        return mail, service.port
+    if getattr(service, "smtp_host", None):
+        return Place(service.smtp_host, service.port)
     fixed = getattr(service, "notify_url", None)
-    if isinstance(fixed, str) and "{" not in reach.place_of(fixed)[0]:
-        return reach.place_of(fixed)
+    if isinstance(fixed, str):
+        place = place_of(fixed)
+        return place if place.host and "{" not in place.host else None
     if service.host and all("{host}" in form for form in service.templates):
-        return service.host, service.port or (443 if service.secure else 80)
+        port = f":{service.port}" if service.port else ""
+        return place_of(f"http{'s' if service.secure else ''}://{service.host}{port}")
     return None
 
 
@@ -147,14 +149,14 @@ LOOKS: Mapping[str, Callable[[str, AlertContacts], Sequence[Finding]]] = {"appri
 """How a channel beside Slack and mail is looked at, by its name; one that isn't here is told so."""
 
 
-def _reached(about: str, seen: str, host: str, port: int, *, by_proxy: bool = False) -> Finding:
-    if by_proxy or reach.proxied(host):
-        return Finding(about, "ok", f"{seen}, to {host} by way of a proxy; {_UNSEEN}")
-    trouble = reach.trouble(host, port)
-    if trouble is None:
-        return Finding(about, "ok", f"{seen}; {host}:{port} answers")
-    remedy = f"Let {host}:{port} be reached from here, or correct the connection."
-    return Finding(about, "fail", f"{seen}; {trouble}", remedy)
+def _reached(about: str, seen: str, place: Place) -> Finding:
+    if place.proxied:
+        return Finding(about, "ok", f"{seen}, to {place.host} by way of a proxy; {_UNSEEN}")
+    wrong = trouble(place)
+    if wrong is None:
+        return Finding(about, "ok", f"{seen}; {place.host}:{place.port} answers")
+    remedy = f"Let {place.host}:{place.port} be reached from here, or correct the connection."
+    return Finding(about, "fail", f"{seen}; {wrong}", remedy)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import socket
 import urllib.request
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from movie_recommender.doctor.finding import PATIENCE_S
@@ -9,23 +10,35 @@ from movie_recommender.doctor.finding import PATIENCE_S
 _PORTS = {"http": 80, "https": 443}
 
 
-def place_of(url: str) -> tuple[str, int]:
-    """Host and port of an http(s) address; the host is empty where there is none."""
+@dataclass(frozen=True)
+class Place:
+    """Where something is sent to.
+
+    Attributes:
+        host: a name or an address.
+        port: of TCP.
+        proxied: whether what is sent goes by way of a proxy.
+    """
+
+    host: str
+    port: int
+    proxied: bool = False
+
+
+def place_of(url: str) -> Place:
+    """Where an http(s) address leads; the host is empty where it has none."""
     parts = urlsplit(url)
-    return parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 443)
+    host = parts.hostname or ""
+    proxied = bool(urllib.request.getproxies()) and not urllib.request.proxy_bypass(host)
+    return Place(host, parts.port or _PORTS.get(parts.scheme, 443), proxied)
 
 
-def proxied(host: str) -> bool:
-    """Whether the environment has what is for `host` go by way of a proxy."""
-    return bool(urllib.request.getproxies()) and not urllib.request.proxy_bypass(host)
-
-
-def trouble(host: str, port: int) -> str | None:
+def trouble(place: Place) -> str | None:
     """Why no connection to the port can be made; None: it can, and was ended at once."""
     try:
-        socket.create_connection((host, port), timeout=PATIENCE_S).close()
+        socket.create_connection((place.host, place.port), timeout=PATIENCE_S).close()
     except socket.gaierror:
-        return f"no address is known for {host}"
+        return f"no address is known for {place.host}"
     except OSError as error:
-        return f"{host}:{port} doesn't answer: {error.strerror or error}"
+        return f"{place.host}:{place.port} doesn't answer: {error.strerror or error}"
     return None
