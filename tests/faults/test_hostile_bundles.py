@@ -162,6 +162,8 @@ def test_where_nobody_vouches_for_production_the_way_out_is_told_and_is_one(
     told = rf"Version {untagged}, in production, .* movie-recommender promote {world.good}$"
     with pytest.raises(RegistryError, match=told):
         evaluation.run(world.settings, as_of=as_of, version=world.good)
+    with pytest.raises(NotReadyError, match="no-store"):
+        evaluation.run(world.settings, as_of=as_of, version=untagged)
     registry.promote(world.settings, version=world.good, by_hand=True)
     with pytest.raises(NotReadyError, match="no-store"):  # it gets as far as the features
         evaluation.run(world.settings, as_of=as_of, version=world.good)

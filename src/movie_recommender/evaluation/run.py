@@ -49,7 +49,7 @@ def run(settings: Settings, *, as_of: datetime, version: int) -> EvaluationResul
     registry = Registry(settings)
     candidate = registry.get(version)
     production = registry.by_alias(PRODUCTION)
-    _require_vouched(production, version)
+    _require_vouched(production, candidate)
     with (
         FeatureStore.open(settings.feature_store_path) as store,
         tempfile.TemporaryDirectory() as tmp,
@@ -127,15 +127,20 @@ def task_of(
     return window, make_task(frame, window, users=users, movies=movies, seed=SEED)
 
 
-def _require_vouched(production: ModelVersion | None, candidate: int) -> None:
-    """A rival's files must be those that were registered, or the gate would compare with others."""
-    if production is None or MANIFEST_TAG in production.tags:
+def _require_vouched(production: ModelVersion | None, candidate: ModelVersion) -> None:
+    """A rival's files must be those that were registered, or the gate would compare with others.
+
+    Of a candidate whose own aren't vouched for, its download says what to do.
+    """
+    vouched = MANIFEST_TAG in candidate.tags
+    if production is None or MANIFEST_TAG in production.tags or not vouched:
         return
     message = (
         f"Version {production.version}, in production, has no tag {MANIFEST_TAG}: an older release "
         "registered it, or not the pipeline. Nobody vouches for its files, so no candidate can be "
-        f"held against it. `movie-recommender compare --version {candidate}` judges one without; "
-        f"put it into production by hand, then run again: movie-recommender promote {candidate}"
+        f"held against it. `movie-recommender compare --version {candidate.version}` judges one "
+        "without; put it into production by hand, then run again: "
+        f"movie-recommender promote {candidate.version}"
     )
     raise RegistryError(message)
 
