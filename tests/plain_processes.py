@@ -48,7 +48,6 @@ class PlainProcesses:
             "/data": directory / "data",
             "/buckets": directory / "buckets",
             "/var/lib/kafka": directory / "kafka",
-            "/var/lib/mlflow": directory / "mlflow",
             "/run/secrets": directory / "secrets",
         }
         places = (directory / "bin", Path(sys.executable).parent, POSTGRES, program().parent)
@@ -56,7 +55,7 @@ class PlainProcesses:
         self._prepare()
 
     def _prepare(self) -> None:
-        for name in ("airflow", "bin", "data/features", "data/serving", "log", "mlflow"):
+        for name in ("airflow", "bin", "data/features", "data/serving", "log"):
             (self.directory / name).mkdir(parents=True)
         for source, place in (each.split() for each in instructions("COPY") if "/image/" in each):
             (self.directory / "bin" / Path(place).name).symlink_to(ROOT / source)
@@ -76,7 +75,7 @@ class PlainProcesses:
         return text
 
     def environment(self, name: str) -> dict[str, str]:
-        """The variables of a service; of this machine's, only the ways to the programs."""
+        """The variables of a service; of this machine's, only the ways to programs and servers."""
         image = image_environment() if name in self.ours else {}
         given = {**image, **self.services[name].get("environment", {})}
         values = {variable: self.here(str(value)) for variable, value in given.items()}
@@ -85,6 +84,7 @@ class PlainProcesses:
             "PYTHONPATH": str(ROOT / "src"),
             "HOME": str(self.directory),
             "NO_PROXY": "*",
+            "PGHOST": ports.LOOPBACK,
         }
         return {**values, **machine}
 
@@ -117,7 +117,7 @@ class PlainProcesses:
             pidfile=self.directory / f"{name}.pid",
             log=self.log(name),
             env=self.environment(name),
-            cwd=Path(self.here(self.services[name].get("working_dir", str(self.directory)))),
+            cwd=self.directory,
         )
 
     def log(self, name: str) -> Path:

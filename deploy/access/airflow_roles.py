@@ -6,7 +6,7 @@ Run it after `airflow db migrate`, and again after anything has changed: it ends
 
 | Role | May |
 |---|---|
-| `Viewer` (Airflow's own) | see DAGs, runs, tasks and logs |
+| `Viewer` (Airflow's own, without what was added) | see DAGs, runs, tasks and logs |
 | `Operator` (made here) | also pause, trigger, clear, mark, backfill; Variables; the audit log |
 | `Admin` (Airflow's own) | everything, Connections and users included |
 
@@ -81,8 +81,10 @@ def main() -> None:
     """Have the roles and the users."""
     with get_application_builder() as builder:
         security = builder.sm
-        security.sync_roles()
-        set_role(security, ROLES["operator"], [*security.VIEWER_PERMISSIONS, *OPERATOR_RIGHTS])
+        security.sync_roles()  # gives Admin whatever there is, and takes nothing from anybody
+        viewer = security.VIEWER_PERMISSIONS
+        set_role(security, ROLES["viewer"], viewer)
+        set_role(security, ROLES["operator"], [*viewer, *OPERATOR_RIGHTS])
         for kind, role in ROLES.items():
             password = os.environ.get(f"AIRFLOW_{kind.upper()}_PASSWORD")
             if password:

@@ -18,6 +18,11 @@ _BROKER = re.compile(rf"{_HOST}:(\d{{1,5}})")
 _URL = re.compile(rf"https?://{_HOST}(?::(\d{{1,5}}))?(?:/\S*)?")
 _BUCKET = re.compile(r"(?:s3|s3a|gs)://[A-Za-z0-9._-]+(?:/.*)?")
 
+_NOT_IN_A_LAKE = re.compile(r"[][^|\\\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
+"""Where delta-rs, which makes an address of a path, stops or goes to another one."""
+_NOT_IN_A_STORE = re.compile(r"[?\\]")
+"""What DuckDB writes another file's name at, or takes for a folder's end."""
+
 
 def _has_port(match: re.Match[str] | None) -> bool:
     """Whether it matched, and the port, where there is one, exists."""
@@ -39,7 +44,22 @@ def _lake_path(value: str) -> str:
         # No user:password@ either: an address is shown, in logs and by `describe`.
         message = "expected a directory, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX"
         raise ValueError(message)
+    path = value.removeprefix("file://")
+    _without(_NOT_IN_A_LAKE, path if "://" in path else Path(path).absolute(), "delta-rs")
     return value
+
+
+def _store_path(value: Path) -> Path:
+    _without(_NOT_IN_A_STORE, value.absolute(), "DuckDB")
+    return value
+
+
+def _without(wrong: re.Pattern[str], path: str | Path, library: str) -> None:
+    """Refuse what would fail in the middle of a run, or end up elsewhere."""
+    found = wrong.search(str(path))
+    if found:
+        message = f"{library} can't use the path {str(path)!r}: choose one without {found[0]!r}"
+        raise ValueError(message)
 
 
 def _on_a_disk(value: object) -> object:
@@ -123,6 +143,7 @@ Secret32 = Annotated[SecretStr, Field(min_length=32)]
 """As long as the hash that is made with it (RFC 7518, 3.2)."""
 Numbers = Annotated[str, AfterValidator(_numbers)]
 DiskPath = Annotated[Path, BeforeValidator(_on_a_disk)]
+StorePath = Annotated[DiskPath, AfterValidator(_store_path)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Sla = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_sla)]
 TrainingDay = Literal[

@@ -28,6 +28,7 @@ from movie_recommender.forms import (
     Secret32,
     Share,
     Sla,
+    StorePath,
     TaskResources,
     TopicPrefix,
     TrainingDay,
@@ -76,7 +77,7 @@ class Settings(BaseSettings):
     """After extraction, begin to rewrite days in many small files for so many seconds; 0: don't."""
     max_dead_letter_share: Share = 0.05
     """Extraction fails, after landing what is valid, when more of the messages are rejected."""
-    feature_store_path: DiskPath = Path("/data/features/feature_store.duckdb")
+    feature_store_path: StorePath = Path("/data/features/feature_store.duckdb")
     """The published DuckDB file of the feature store."""
     history_loaded_until: AwareDatetime | None = None
     """What arrived in the lake up to then counts as arrived in time; None: up to the end of the UTC

@@ -5,12 +5,14 @@ import os
 import pickle
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from mlflow.exceptions import RestException
 
-from movie_recommender.errors import RegistryError
+from movie_recommender import evaluation, registry
+from movie_recommender.errors import NotReadyError, RegistryError
 from movie_recommender.registry import Registry
 from movie_recommender.serving.cache import CacheFolder
 from movie_recommender.serving.keeper import Keeper
@@ -34,6 +36,7 @@ class World:
     """A registry with one good version in production, and serving's keeper at work."""
 
     def __init__(self, settings: Settings, directory: Path) -> None:
+        self.settings = settings
         self.registry = Registry(settings)
         self.folder = CacheFolder(directory / "cache")
         self.keeper = Keeper(settings, self.folder)
@@ -148,3 +151,19 @@ def test_an_exchanged_bundle_is_not_served_though_its_manifest_fits(
     for path in exchanged.iterdir():
         world.registry._client.log_artifact(other, str(path), "bundle")
     world.require_refused(version, tmp_path, r"manifest\.json was altered")
+
+
+def test_where_nobody_vouches_for_production_the_way_out_is_told_and_is_one(
+    world: World, tmp_path: Path
+) -> None:
+    untagged = world.register_by_hand(f"runs:/{world.run_id}/bundle")
+    world.require_refused(untagged, tmp_path, "has no tag manifest_sha256")
+    as_of = datetime(2026, 2, 1, tzinfo=UTC)
+    told = rf"Version {untagged}, in production, .* movie-recommender promote {world.good}$"
+    with pytest.raises(RegistryError, match=told):
+        evaluation.run(world.settings, as_of=as_of, version=world.good)
+    with pytest.raises(NotReadyError, match="no-store"):
+        evaluation.run(world.settings, as_of=as_of, version=untagged)
+    registry.promote(world.settings, version=world.good, by_hand=True)
+    with pytest.raises(NotReadyError, match="no-store"):  # it gets as far as the features
+        evaluation.run(world.settings, as_of=as_of, version=world.good)

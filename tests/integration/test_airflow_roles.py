@@ -206,17 +206,30 @@ def test_nobody_gets_in_without_a_password(airflow: Airflow) -> None:
 def test_the_script_again_undoes_what_was_widened_and_takes_a_new_password(
     airflow: Airflow, clients: dict[str, httpx.Client]
 ) -> None:
-    role = clients["admin"].get("/auth/fab/v1/roles/Operator").json()
     wide = {"action": {"name": "can_read"}, "resource": {"name": "Connections"}}
-    changed = {"name": "Operator", "actions": [*role["actions"], wide]}
-    answer = clients["admin"].patch("/auth/fab/v1/roles/Operator", json=changed)
-    assert answer.is_success, answer.text
+    names = ("Viewer", "Operator", "Admin")
+    before = {name: rights(clients["admin"], name) for name in names}
+    for name in names[:2]:
+        set_rights(clients["admin"], name, [wide, *before[name][1:]])
     old, airflow.passwords["operator"] = airflow.passwords["operator"], "another-one"
 
     airflow.make_roles()
-    again = clients["admin"].get("/auth/fab/v1/roles/Operator").json()
-    assert sorted(map(str, again["actions"])) == sorted(map(str, role["actions"]))
+    assert {name: rights(clients["admin"], name) for name in names} == before
     assert airflow.log_in("operator", old).status_code == httpx.codes.UNAUTHORIZED
     with airflow.client("operator") as operator:
         assert operator.get("/api/v2/variables").is_success
         assert operator.get("/api/v2/connections").status_code == REFUSED
+    with airflow.client("viewer") as viewer:
+        assert viewer.get(RUNS).is_success
+        assert viewer.get("/api/v2/connections").status_code == REFUSED
+
+
+def rights(admin: httpx.Client, role: str) -> list[dict[str, Any]]:
+    found = admin.get(f"/auth/fab/v1/roles/{role}").raise_for_status().json()["actions"]
+    return sorted(found, key=str)
+
+
+def set_rights(admin: httpx.Client, role: str, actions: list[dict[str, Any]]) -> None:
+    body = {"name": role, "actions": actions}
+    answer = admin.patch(f"/auth/fab/v1/roles/{role}", json=body)
+    assert answer.is_success, answer.text

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.integration
 
 ACCESS = Path(__file__).parents[2] / "deploy" / "access"
 MODEL = "guarded"
+POSTGRESQL = "postgresql+psycopg2://"
 PIPELINE, SERVING, VIEWER = "pipeline", "serving", "viewer"
 
 
@@ -61,6 +62,9 @@ def password(user: str) -> str:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     directory = tmp_path_factory.mktemp("guarded")
     port = ports.choose(0)
+    # The same, with the users on this disk.
+    config = (ACCESS / "mlflow_auth.ini").read_text()
+    (directory / "auth.ini").write_text(config.replace(POSTGRESQL, f"sqlite:///{directory}/u.db"))
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth"),
         *("--host", ports.LOOPBACK, "--port", str(port), "--workers", "1"),
@@ -69,7 +73,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     ]
     environment = {
         **os.environ,
-        "MLFLOW_AUTH_CONFIG_PATH": str(ACCESS / "mlflow_auth.ini"),
+        "MLFLOW_AUTH_CONFIG_PATH": str(directory / "auth.ini"),
         "MLFLOW_AUTH_ADMIN_PASSWORD": password("admin"),
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "a key of tests",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

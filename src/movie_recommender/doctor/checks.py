@@ -5,6 +5,7 @@ from functools import partial
 
 from movie_recommender.doctor import (
     alerts,
+    channels,
     clock,
     configuration,
     disk,
@@ -30,8 +31,9 @@ CHECKS: Mapping[str, Check] = {
     "lake": lake.check,
     "feature store": store.check,
     "serving": serving.check,
-    "slack": alerts.check_slack,
-    "mail": alerts.check_mail,
+    "slack": channels.check_slack,
+    "mail": channels.check_mail,
+    "other channels": channels.check_others,
     "outbox": alerts.check_outbox,
     "disk": disk.check,
     "clock": clock.check,

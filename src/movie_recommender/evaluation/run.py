@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from movie_recommender.errors import NotReadyError
+from movie_recommender.bundle.manifest import MANIFEST_TAG
+from movie_recommender.errors import NotReadyError, RegistryError
 from movie_recommender.evaluation import page, protocol, report
 from movie_recommender.evaluation.contest import Contest
 from movie_recommender.evaluation.facts import Facts, facts_of
@@ -42,11 +43,13 @@ def run(settings: Settings, *, as_of: datetime, version: int) -> EvaluationResul
 
     Raises:
         NotReadyError: the store holds another day's snapshot, or MLflow doesn't answer.
-        RegistryError: there is no such version, or its bundle is damaged.
+        RegistryError: there is no such version, its bundle or production's is damaged, or nobody
+            vouches for production's.
     """
     registry = Registry(settings)
     candidate = registry.get(version)
     production = registry.by_alias(PRODUCTION)
+    _require_vouched(production, candidate)
     with (
         FeatureStore.open(settings.feature_store_path) as store,
         tempfile.TemporaryDirectory() as tmp,
@@ -122,6 +125,24 @@ def task_of(
     window = window_of(settings, frame, as_of, not_before=not_before)
     users, movies = store.get_user_features(), store.get_movie_features()
     return window, make_task(frame, window, users=users, movies=movies, seed=SEED)
+
+
+def _require_vouched(production: ModelVersion | None, candidate: ModelVersion) -> None:
+    """A rival's files must be those that were registered, or the gate would compare with others.
+
+    Of a candidate whose own aren't vouched for, its download says what to do.
+    """
+    vouched = MANIFEST_TAG in candidate.tags
+    if production is None or MANIFEST_TAG in production.tags or not vouched:
+        return
+    message = (
+        f"Version {production.version}, in production, has no tag {MANIFEST_TAG}: an older release "
+        "registered it, or not the pipeline. Nobody vouches for its files, so no candidate can be "
+        f"held against it. `movie-recommender compare --version {candidate.version}` judges one "
+        "without; put it into production by hand, then run again: "
+        f"movie-recommender promote {candidate.version}"
+    )
+    raise RegistryError(message)
 
 
 def _days_ahead(candidate: ModelVersion, production: ModelVersion) -> float | None:

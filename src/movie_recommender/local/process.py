@@ -184,6 +184,8 @@ def _session(pidfile: Path) -> int | None:
 def end(pidfile: Path, *, grace_s: float = 10.0) -> bool:
     """End every process of the server: SIGTERM, and SIGKILL to what is left after `grace_s`.
 
+    Its pid file goes with the last of them.
+
     Returns:
         Whether there was any.
     """
@@ -192,7 +194,9 @@ def end(pidfile: Path, *, grace_s: float = 10.0) -> bool:
     psutil.wait_procs(processes, timeout=grace_s)
     left = running(pidfile)  # asked again: children may have come in the meantime
     _signal(left, signal.SIGKILL)
-    psutil.wait_procs(left, timeout=5.0)
+    _, alive = psutil.wait_procs(left, timeout=5.0)
+    if not alive:
+        pidfile.unlink(missing_ok=True)
     _children[:] = [child for child in _children if child.poll() is None]  # reaps the dead
     return bool(processes)
 

@@ -44,7 +44,7 @@ OTHERS = {
     "AWS_REGION",
     "AWS_SECRET_ACCESS_KEY",
     "DUMB_INIT_SETSID",
-    "PGPASSWORD",
+    *("PGDATABASE", "PGHOST", "PGPASSWORD", "PGPORT", "PGUSER"),
 }
 
 
@@ -133,7 +133,7 @@ def test_addresses_name_services_it_waits_for(name: str) -> None:
 def test_whoever_runs_on_is_watched_and_started_again(name: str) -> None:
     service = SERVICES[name]
     once = service["restart"] == "no"
-    assert once == (name in {"airflow-init", "cli", "mlflow-init"})
+    assert once == (name in {"airflow-init", "cli", "mlflow-database", "mlflow-init"})
     assert once or "test" in service["healthcheck"]
 
 
@@ -161,7 +161,7 @@ def test_what_is_ours_has_no_right_that_it_doesnt_need() -> None:
 def test_every_command_is_one_that_exists() -> None:
     known = {*typer.main.get_command(app).commands, "--help"}  # type: ignore[attr-defined]
     for name, service in OURS.items():
-        program, command, *_ = service["command"]
+        program, command, *_ = [*service["command"], ""]
         # The others are started by tests/integration/test_composition.py, but for Celery's.
         assert program != "movie-recommender" or command in known, name
 

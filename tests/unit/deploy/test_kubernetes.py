@@ -13,7 +13,7 @@ from movie_recommender import pod_resources
 from movie_recommender.events import CONTRACTS, PARTITIONS
 from movie_recommender.settings import Settings, load_settings
 from movie_recommender.simulation import progress
-from tests.composition import ROOT, instructions
+from tests.composition import ROOT, composition, instructions
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 CHART = KUBERNETES / "chart"
@@ -53,6 +53,45 @@ def test_the_addresses_are_the_services_of_the_chart() -> None:
     assert VALUES["settings"]["MLFLOW_TRACKING_URI"].split("//")[1] in VALUES["mlflow"][
         "allowedHosts"
     ].split(",")
+
+
+def test_mlflow_is_what_the_composition_runs() -> None:
+    """Whose commands and variables are tried by tests/integration/test_composition.py."""
+    template = (CHART / "templates" / "mlflow.yaml").read_text()
+    services = composition()["services"]
+    sized = ("--workers=", "--artifacts-destination=")
+    words = re.findall(r"^ {12}- (\S+|--\w.*)$", template, re.MULTILINE)
+    server = services["mlflow"]["command"]
+    assert [w for w in words if not w.startswith(sized)] == [
+        word for word in server if not word.startswith(sized)
+    ]
+    assert f"args: [{', '.join(services['mlflow-init']['command'])}]" in template
+    assert f"args: [{services['mlflow-database']['command'][0]}]" in template
+    # What isn't set there has to be in the Secret, which values.yaml describes.
+    described = (CHART / "values.yaml").read_text()
+    for name, value in services["mlflow"]["environment"].items():
+        variable = name.removeprefix("FILE__")
+        if variable.startswith("AWS_") or variable in {"MLFLOW_S3_ENDPOINT_URL", "PGPORT"}:
+            continue
+        assert f"name: {variable}" in template or re.search(rf"\b{variable}\b", described), name
+        assert variable != "MLFLOW_AUTH_CONFIG_PATH" or f"{variable}, value: {value}}}" in template
+
+
+def test_everybody_logs_in_to_mlflow_as_himself() -> None:
+    services = composition()["services"]
+    for part in ("serving", "exporter"):
+        template = (CHART / "templates" / f"{part}.yaml").read_text()
+        user = services[part]["environment"]["MLFLOW_TRACKING_USERNAME"]
+        assert f'include "mlflowUser" (dict "root" . "user" "{user}")' in template
+    user = services["airflow-scheduler"]["environment"]["MLFLOW_TRACKING_USERNAME"]
+    assert AIRFLOW["env"] == [{"name": "MLFLOW_TRACKING_USERNAME", "value": user}]
+    assert AIRFLOW["secret"] == [
+        {
+            "envName": "MLFLOW_TRACKING_PASSWORD",
+            "secretName": VALUES["mlflow"]["usersSecretName"],
+            "secretKey": f"MLFLOW_{user.upper()}_PASSWORD",
+        }
+    ]
 
 
 def test_tasks_that_ask_for_more_are_tasks() -> None:

@@ -33,6 +33,13 @@ def own_copy(published, tmp_path):
     return shutil.copy(published, tmp_path / "copy.duckdb")
 
 
+def test_its_path_and_the_lakes_may_hold_what_the_settings_allow(make_world, tmp_path):
+    world = make_world(tmp_path / "50 % 'of' #1 {a}*;é")
+    world.act("like", 1, 10, "06-01")
+    assert len(world.frame("06-04")) == 1
+    assert world.store_path.is_file()
+
+
 def test_schemas_are_the_declared_ones(store):
     assert store.get_training_frame().schema.equals(schemas.TRAINING_FRAME)
     assert store.get_user_features().schema.equals(schemas.USER_FEATURES)

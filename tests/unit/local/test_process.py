@@ -50,6 +50,7 @@ def test_a_child_in_another_session_is_ended_too(pidfile: Path, tmp_path: Path) 
     assert len(process.running(pidfile)) == 2
     assert process.end(pidfile)
     assert process.running(pidfile) == []
+    assert not pidfile.exists()
     assert not process.end(pidfile)
 
 

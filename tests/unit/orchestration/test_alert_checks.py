@@ -2,17 +2,22 @@
 
 import json
 import os
+from uuid import uuid4
 
 import pytest
 
-from movie_recommender.doctor import Case, alerts, examine
+from movie_recommender.doctor import Case, alerts, channels, examine
 from movie_recommender.orchestration.outside import Airflow
 from movie_recommender.settings import load_settings
 from tests.unit.orchestration.letters import letter
 
 pytestmark = pytest.mark.integration  # a real metadata database: slow
 
-CHECKS = {"slack": alerts.check_slack, "mail": alerts.check_mail}
+CHECKS = {
+    "slack": channels.check_slack,
+    "mail": channels.check_mail,
+    "other channels": channels.check_others,
+}
 
 
 def found(airflow: Airflow | None = None):
@@ -31,7 +36,7 @@ def test_connections_that_can_be_sent_by_are_well_and_nothing_is_sent(airflow_db
 
 def test_a_missing_connection_is_a_warning_with_a_remedy(airflow_db):
     seen = found()
-    assert {finding.status for finding in seen.values()} == {"warn"}
+    assert {seen[name].status for name in ("slack", "mail")} == {"warn"}
     assert seen["slack"].seen == "Airflow has no connection slack_default"
     assert seen["mail"].remedy.startswith("Add it in Airflow")
 
@@ -42,15 +47,64 @@ def test_a_connection_without_token_or_sender_fails(airflow_db, monkeypatch):
             f"AIRFLOW_CONN_{name}_DEFAULT", json.dumps({"conn_type": "http", "host": "h"})
         )
     seen = found()
-    assert {finding.status for finding in seen.values()} == {"fail"}
+    assert {seen[name].status for name in ("slack", "mail")} == {"fail"}
     assert "has no token" in seen["slack"].seen
     assert "from_email None" in seen["mail"].seen
 
 
-def test_where_airflow_is_not_seen_its_connections_are_not_either():
+def test_a_server_that_nobody_answers_at_fails(airflow_db, slack, mail, monkeypatch):
+    slack.close()
+    host = f"{uuid4().hex}.invalid"
+    connection = {"conn_type": "smtp", "host": host, "extra": {"from_email": "a@example.com"}}
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+    seen = found()
+    assert {seen[name].status for name in ("slack", "mail")} == {"fail"}
+    assert f"127.0.0.1:{slack.port} doesn't answer: Connection refused" in seen["slack"].seen
+    assert f"no address is known for {host}" in seen["mail"].seen
+
+
+def test_what_goes_by_a_proxy_is_not_said_to_be_reached(airflow_db, slack, monkeypatch):
+    slack.close()
+    fields = json.loads(os.environ["AIRFLOW_CONN_SLACK_DEFAULT"])
+    fields["extra"] = {"proxy": "http://127.0.0.1:9"}
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps(fields))
+    told = found()["slack"]
+    assert told.status == "ok"
+    assert "by way of a proxy" in told.seen
+
+
+def test_each_url_of_apprise_is_looked_at_and_none_is_shown(airflow_db, slack, monkeypatch, caplog):
+    service = f"json://a-user:a-secret@127.0.0.1:{slack.port}/alerts"
+    urls = f"{service} no-service://a-secret pagerduty://{'a-secret' * 4}@{'b' * 20}"
+    connection = {"conn_type": "generic", "password": urls}
+    monkeypatch.setenv("AIRFLOW_CONN_APPRISE_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("ALERT_CHANNELS", "slack,apprise")
+    case = Case(load_settings(), clock=None)
+    well, wrong, unseen = channels.check_others(case)
+    assert (well.status, f"127.0.0.1:{slack.port} answers" in well.seen) == ("ok", True)
+    assert (wrong.status, "URL 2" in wrong.seen) == ("fail", True)
+    assert (unseen.status, "can't be seen without sending" in unseen.seen) == ("ok", True)
+    assert "a-secret" not in f"{well}{wrong}{unseen}{caplog.text}"
+    assert slack.messages == []
+
+
+def test_a_channel_of_ones_own_is_known_and_a_wrong_name_is_told(airflow_db, monkeypatch):
+    from movie_recommender.orchestration import channels as sending
+
+    monkeypatch.setattr(sending, "CHANNELS", {**sending.CHANNELS, "pager": None})
+    monkeypatch.setenv("ALERT_CHANNELS", "pager,slak,apprise")
+    own, wrong, missing = channels.check_others(Case(load_settings(), clock=None))
+    assert (own.status, "without sending" in own.seen) == ("ok", True)
+    assert (wrong.status, "'slak'" in wrong.seen) == ("fail", True)
+    assert missing.seen == "Airflow has no connection apprise_default"
+
+
+def test_where_airflow_is_not_seen_its_connections_are_not_either(monkeypatch):
+    monkeypatch.setenv("ALERT_CHANNELS", "apprise")
     seen = found(Airflow(missing="no Airflow is set up here"))
     assert {finding.status for finding in seen.values()} == {"warn"}
-    assert "no Airflow is set up here" in seen["slack"].seen
+    for name in CHECKS:
+        assert "no Airflow is set up here" in seen[name].seen
 
 
 def test_the_outbox_says_what_waits_and_whether_it_can_be_written(monkeypatch, outbox, tmp_path):

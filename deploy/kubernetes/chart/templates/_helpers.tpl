@@ -52,6 +52,18 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end }}
 
+{{- /* As whom it logs in to the chart's MLflow; to another server, as the settings say. */}}
+{{- define "mlflowUser" -}}
+{{- if .root.Values.mlflow.enabled -}}
+- {name: MLFLOW_TRACKING_USERNAME, value: {{ .user }}}
+- name: MLFLOW_TRACKING_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ .root.Values.mlflow.usersSecretName }}
+      key: MLFLOW_{{ upper .user }}_PASSWORD
+{{- end }}
+{{- end }}
+
 {{- define "dns" -}}
 - ports:
     - {port: 53, protocol: UDP}

@@ -32,7 +32,7 @@ class Remembered:
         if caller is None:
             return None
         self._found[hashed] = caller
-        if caller.expires is not None and caller.expires < self._clock().timestamp():
+        if caller.expires is not None and caller.expires <= self._clock().timestamp():
             del self._found[hashed]
             return None
         if len(self._found) > MAX_CHECKED:

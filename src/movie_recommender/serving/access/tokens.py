@@ -55,7 +55,7 @@ class Tokens:
             self._keys, self._read = _read_jwks(jwks_file), _changed(jwks_file)
 
     def caller(self, token: str) -> Caller | None:
-        """Who has it; None: it isn't one of ours, or not any more or not yet."""
+        """Who has it, until the leeway is over, too; None: it isn't ours, or not now."""
         try:
             claims = jwt.decode(
                 token,
@@ -68,7 +68,7 @@ class Tokens:
             )
         except (jwt.PyJWTError, ValueError):
             return None
-        return Caller(claims["sub"], self._scopes(claims), float(claims["exp"]))
+        return Caller(claims["sub"], self._scopes(claims), float(claims["exp"]) + LEEWAY_S)
 
     def _scopes(self, claims: Mapping[str, Any]) -> Any:
         named = claims.get(self._scope_claim, "")

@@ -7,6 +7,7 @@ import pytest
 
 from movie_recommender.serving.access import Door
 from movie_recommender.serving.access.door import SIGNED_IN
+from movie_recommender.serving.access.tokens import LEEWAY_S
 from movie_recommender.serving.problems import Problem
 from tests.unit.serving.access.conftest import (
     ADMIN,
@@ -97,7 +98,24 @@ def test_tokens_are_keys_too_until_they_expire(
     for _ in range(2):
         assert status(door, LIST, authorization=token) == 200
         assert status(door, "/admin/reload", "POST", authorization=token) == 403
-    clock[0] += 3601
+    clock[0] += 3600 + LEEWAY_S - 2
+    assert status(door, LIST, authorization=token) == 200
+    clock[0] += 3
+    assert status(door, LIST, authorization=token) == 401
+
+
+def test_the_leeway_is_the_same_for_a_new_token_and_a_remembered_one(
+    door_of: Callable[..., Door], clock: list[float]
+) -> None:
+    door = door_of(
+        serving_jwt_secret=SECRET,
+        serving_jwt_issuer="https://issuer",
+        serving_jwt_audience="movies",
+    )
+    token = f"Bearer {signed(exp=int(clock[0]) - LEEWAY_S + 20)}"
+    for _ in range(2):
+        assert status(door, LIST, authorization=token) == 200
+    clock[0] += 21
     assert status(door, LIST, authorization=token) == 401
 
 
@@ -150,13 +168,13 @@ def test_a_token_s_session_lasts_no_longer_than_it(
     )
     begun = door.sign_in(signed())
     assert begun is not None
-    assert begun[1] == pytest.approx(3600, abs=5)
+    assert begun[1] == pytest.approx(3600 + LEEWAY_S, abs=5)
     cookie = COOKIE.format(begun[0])
     assert status(door, "/", cookie=cookie) == 200
     assert status(door, "/admin/x", cookie=cookie) == 403
     assert status(door, "/act", "POST", cookie=cookie) == 200
     assert status(door, "/", cookie=COOKIE.format(signed())) == 401  # a token is no session
-    clock[0] += 3610
+    clock[0] += 3600 + LEEWAY_S + 5
     assert status(door, "/", cookie=cookie) == 401
 
 

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from movie_recommender.errors import ConfigurationError
-from movie_recommender.serving.access.tokens import Tokens, tokens_of
+from movie_recommender.serving.access.tokens import LEEWAY_S, Tokens, tokens_of
 from movie_recommender.settings import load_settings
 from tests.unit.serving.access.conftest import SECRET, signed
 
@@ -43,7 +43,7 @@ def test_a_token_that_a_shared_secret_signed() -> None:
     caller = tokens(serving_jwt_secret=SECRET).caller(signed())
     assert caller is not None
     assert (caller.id, sorted(caller.scopes)) == ("app", ["feedback", "read"])
-    assert caller.expires == pytest.approx(time.time() + 3600, abs=5)
+    assert caller.expires == pytest.approx(time.time() + 3600 + LEEWAY_S, abs=5)
 
 
 @pytest.mark.parametrize(
