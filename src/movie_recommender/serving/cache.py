@@ -4,6 +4,7 @@
     stores/SNAPSHOT.safetensors    contacts of the feature store, the newest few
     journal/                   contacts since then
     claims.sqlite              which event each idempotency key of the last day stands for
+    shadow-lists.sqlite        lists that a shadow ranked, too, and the likes found in them
     model.json, store.json     which of them to serve; written whole, by a rename
     shadow.json                which bundle to rank with beside it
     workers/N.json             what worker N serves
@@ -100,6 +101,11 @@ class CacheFolder:
     def claims(self) -> Path:
         """File of idempotency keys."""
         return self.path / "claims.sqlite"
+
+    @property
+    def shadow_lists(self) -> Path:
+        """File of the lists that were ranked twice."""
+        return self.path / "shadow-lists.sqlite"
 
     @property
     def workers(self) -> Path:

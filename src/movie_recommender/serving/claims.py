@@ -10,11 +10,12 @@ import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from movie_recommender.serving.shared_file import open_shared
+
 logger = logging.getLogger(__name__)
 
 KEPT = timedelta(days=1)
 """So long a client may try again."""
-_WAIT_S = 1.0
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY, body BLOB NOT NULL, at_us INTEGER NOT NULL)
@@ -31,15 +32,7 @@ class Claims:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._connection = _open(path)
-        except sqlite3.OperationalError:  # busy, or no room: others may have it open
-            raise
-        except sqlite3.DatabaseError as error:
-            logger.warning("%s can't be read and is made anew: %s", path, error)
-            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-                path.with_name(name).unlink(missing_ok=True)
-            self._connection = _open(path)
+        self._connection = open_shared(path, _TABLE)
 
     def holds(self, key: str, body: bytes, *, now: datetime) -> bool:
         """Whether `key` stands for `body`: from now on, if it stood for nothing.
@@ -62,15 +55,3 @@ class Claims:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.executescript(_TABLE)
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection

@@ -2,18 +2,18 @@
 
 A list that was shown lies in a bounded queue until a thread ranks the same request by the shadow:
 no answer waits for it, and whatever it does wrong is counted here and reaches nobody. The thread
-loads it, too. Of each user the newest pair of lists is kept, and what he likes afterwards is looked
-for in both. Likes come from the journal, which holds every worker's.
+loads it, too. The pairs of lists are kept where every worker finds them, and what a user likes is
+looked for in the newest that he was shown before. Likes come from the journal, which holds every
+worker's, too.
 """
 
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 from movie_recommender.errors import MovieRecommenderError
 from movie_recommender.serving.cache import CacheFolder, ModelState
@@ -29,18 +29,15 @@ from movie_recommender.serving.query import Query
 from movie_recommender.serving.recommender import rank
 from movie_recommender.serving.seen import Known
 from movie_recommender.serving.service import Answer, Service
+from movie_recommender.serving.shadow_lists import Pair, ShadowLists
 
 logger = logging.getLogger(__name__)
 
 MAX_WAITING = 200
 """Lists that wait for the shadow; further ones are dropped and counted."""
-MAX_PAIRS = 2_000
-"""Users whose newest pair of lists is kept."""
 COMPARED = 50
 """Movies of a list that are compared, at most: some 6 KB a pair."""
 _PAUSE_S, _BREATH_S = 0.05, 0.001
-
-Where = Literal["both", "production", "shadow", "neither"]
 
 
 @dataclass(frozen=True)
@@ -52,30 +49,7 @@ class _Asked:
     known: Known
     version: int
     movie_ids: Sequence[int]
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """Two lists for the same request."""
-
-    versions: tuple[str, str]
-    production: frozenset[int]
-    shadow: frozenset[int]
-    liked: set[int] = field(default_factory=set)
-
-    @property
-    def agreement(self) -> float:
-        """Share of production's movies that the shadow has, too; 1 where both have none."""
-        if not self.production:
-            return 1.0
-        return len(self.production & self.shadow) / len(self.production)
-
-    def where(self, movie_id: int) -> Where:
-        """Whose list has the movie."""
-        ours, other = movie_id in self.production, movie_id in self.shadow
-        if ours and other:
-            return "both"
-        return "production" if ours else "shadow" if other else "neither"
+    shown_us: int
 
 
 class Shadow:
@@ -98,7 +72,7 @@ class Shadow:
         self._state = ModelState()
         self._model: ServedModel | None = None
         self._waiting: deque[_Asked] = deque()
-        self._pairs: OrderedDict[int, _Pair] = OrderedDict()
+        self._lists = ShadowLists(folder.shadow_lists)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="shadow", daemon=True)
 
@@ -116,6 +90,7 @@ class Shadow:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._lists.close()
 
     def put(self, query: Query, answer: Answer) -> None:
         """Have the request of a shown list ranked some time soon, if it is of the share."""
@@ -125,7 +100,8 @@ class Shadow:
             SHADOW_LISTS.labels("dropped").inc()
             return
         known = self._service.known(answer.user_id)
-        asked = _Asked(answer.user_id, query, known, answer.version, answer.movie_ids)
+        shown_us = int(self._service.clock().timestamp() * 1_000_000)
+        asked = _Asked(answer.user_id, query, known, answer.version, answer.movie_ids, shown_us)
         self._waiting.append(asked)
 
     def follow(self) -> None:
@@ -156,11 +132,10 @@ class Shadow:
                 self._model = None
 
     def count(self, contact: Contact) -> None:
-        """A confirmed contact: if it is a like, see whose list had the movie."""
-        pair = self._pairs.get(contact.user_id)
-        if pair is None or not contact.liked or contact.movie_id in pair.liked:
+        """A confirmed contact: if it is a like that nobody has counted, see whose list had it."""
+        pair = self._lists.claim(contact) if contact.liked else None
+        if pair is None:
             return
-        pair.liked.add(contact.movie_id)
         SHADOW_LIKES.labels(*pair.versions, pair.where(contact.movie_id)).inc()
 
     def _compare(self, model: ServedModel, asked: _Asked) -> None:
@@ -169,14 +144,12 @@ class Shadow:
         took = time.perf_counter() - began
         movie_ids = model.catalogue.movie_ids[ranking.rows[:COMPARED]].tolist()
         versions = str(asked.version), str(model.version)
-        pair = _Pair(versions, frozenset(asked.movie_ids[:COMPARED]), frozenset(movie_ids))
+        shown = frozenset(asked.movie_ids[:COMPARED])
+        pair = Pair(asked.user_id, asked.shown_us, versions, shown, frozenset(movie_ids))
         SHADOW_SECONDS.labels(versions[1]).observe(took)
         SHADOW_AGREEMENT.labels(*versions).observe(pair.agreement)
         SHADOW_LISTS.labels("ranked").inc()
-        self._pairs.pop(asked.user_id, None)
-        self._pairs[asked.user_id] = pair
-        if len(self._pairs) > MAX_PAIRS:
-            self._pairs.popitem(last=False)
+        self._lists.add(pair)
 
     def _serve(self) -> None:
         with closing(Journal(self._folder.journal).reader()) as reader:
@@ -188,8 +161,6 @@ class Shadow:
 
     def _turn(self, reader: JournalReader) -> None:
         self.follow()
-        n = len(self._waiting)
-        # Before they are ranked: a like that led to a new list is about the one before.
+        self.rank_waiting(len(self._waiting))
         for contact in reader.new(now=self._service.clock()):
             self.count(contact)
-        self.rank_waiting(n)

@@ -3,7 +3,8 @@
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,8 @@ def shown(service: Service, user_id: int = 41) -> Answer:
 
 
 def like(answer: Answer, movie_id: int, *, liked: bool = True) -> Contact:
-    return Contact(answer.user_id, movie_id, int(END.timestamp() * 1e6), liked)
+    when = END + timedelta(hours=2)  # after the list was shown
+    return Contact(answer.user_id, movie_id, int(when.timestamp() * 1e6), liked)
 
 
 def test_both_lists_are_compared_and_likes_found_in_them(
@@ -137,7 +139,7 @@ def test_only_likes_of_whoever_has_two_lists_count(
     shadow.put(QUERY, answer)
     shadow.rank_waiting(len(shadow._waiting))
     shadow.count(like(answer, answer.movie_ids[0], liked=False))
-    shadow.count(Contact(51, answer.movie_ids[0], 0, True))
+    shadow.count(replace(like(answer, answer.movie_ids[0]), user_id=51))
     for where in ("both", "production", "shadow", "neither"):
         assert counted(
             "serving_shadow_likes_total", list=where, production="1", shadow="2"
@@ -249,20 +251,43 @@ def test_what_finds_no_room_is_counted(
     assert counted("serving_shadow_lists_total", state="ranked") == 2
 
 
-def test_the_pairs_are_bounded(
-    service: Service,
-    folder: CacheFolder,
-    counted: Callable[..., float],
-    monkeypatch: pytest.MonkeyPatch,
+def test_two_workers_count_a_like_once_in_the_list_that_it_was_about(
+    model: ServedModel, service: Service, folder: CacheFolder, counted: Callable[..., float]
 ) -> None:
-    monkeypatch.setattr(shadow_module, "MAX_PAIRS", 1)
-    shadow = shadow_of(service, folder)
-    first, second = shown(service, 41), shown(service, 51)
-    shadow.put(QUERY, first)
-    shadow.put(QUERY, second)
-    shadow.rank_waiting(len(shadow._waiting))
-    labels = {"list": "neither", "production": "1", "shadow": "2"}
-    shadow.count(like(first, 10**9))
-    assert counted("serving_shadow_likes_total", **labels) == 0
-    shadow.count(like(second, 10**9))
-    assert counted("serving_shadow_likes_total", **labels) == 1
+    """A user's lists come from either worker, and each reads every like."""
+    now = END + timedelta(hours=1)
+    second = Service(Journal(folder.journal), clock=lambda: now)
+    second.use_model(model, second.read_contacts(model.contacts))
+    workers = [shadow_of(service, folder), shadow_of(second, folder)]
+
+    def show(worker: int, query: Query) -> Answer:
+        answer = (service, second)[worker].recommend(41, query)
+        workers[worker].put(query, answer)
+        workers[worker].rank_waiting(1)
+        return answer
+
+    def count(movie_id: int, when: datetime) -> None:
+        said = Contact(41, movie_id, int(when.timestamp() * 1e6), True)
+        for worker in workers:
+            worker.count(said)
+
+    def found(*names: str) -> float:
+        versions = {"production": "1", "shadow": "2"}
+        return sum(counted("serving_shadow_likes_total", list=n, **versions) for n in names)
+
+    first = show(0, Query(k=5))
+    now += timedelta(minutes=2)
+    longer = show(1, Query(k=10))
+    assert set(first.movie_ids) < set(longer.movie_ids)
+    assert counted("serving_shadow_lists_total", state="ranked") == 2
+    count(longer.movie_ids[9], now + timedelta(minutes=1))
+    assert found("both", "production") == 1
+    assert found("shadow", "neither") == 0
+    # Told late of what he did before the longer list was shown: that was about the short one.
+    count(longer.movie_ids[8], now - timedelta(minutes=1))
+    assert found("both", "production") == 1
+    assert found("shadow", "neither") == 1
+    for worker in workers:
+        worker.close()
+    assert second.seen is not None
+    second.seen.close()
