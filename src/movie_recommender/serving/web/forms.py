@@ -72,7 +72,8 @@ def back_to(fields: Mapping[str, str], **said: object) -> str:
     """Where the form was, a place on this server, with `said` in its query."""
     path, query = _here(fields.get("back", "/"))
     kept = {name: value for name, value in parse_qsl(query) if name not in said}
-    return f"{path}?{urlencode(kept | {name: str(value) for name, value in said.items()})}"
+    query = urlencode(kept | {name: str(value) for name, value in said.items()})
+    return f"{path}?{query}" if query else path
 
 
 def _here(address: str) -> tuple[str, str]:
