@@ -27,7 +27,7 @@ def two_versions(
 ) -> Callable[..., Settings]:
     """Makes a published store and two trained versions of the model of that name.
 
-    Their seeds and epochs may be chosen; the first one has learned better otherwise.
+    Seeds and epochs may be chosen; otherwise the first one has learned for longer.
     """
 
     def make(name: str, *chosen: tuple[int, int]) -> Settings:
