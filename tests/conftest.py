@@ -1,5 +1,6 @@
 """Real servers for the tests, each started at most once a session, and only when asked for."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,11 @@ from movie_recommender.settings import Settings, load_settings
 from tests.stream import Stream
 
 JARS = Path(__file__).parent.parent / "var" / "cache" / "kafka"
+
+# A dozen brokers live for a moment each: compiling what they do well takes longer than doing it.
+os.environ["JAVA_TOOL_OPTIONS"] = (
+    f"{os.environ.get('JAVA_TOOL_OPTIONS', '')} -XX:TieredStopAtLevel=1".strip()
+)
 
 
 @pytest.fixture(scope="session")

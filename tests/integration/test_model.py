@@ -2,19 +2,15 @@
 
 import json
 import shlex
-from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
-from movie_recommender import cli, evaluation, events, features, registry, training
+from movie_recommender import cli, evaluation, features, registry, training
 from movie_recommender.errors import (
     ConfigurationError,
     InputDataError,
@@ -24,87 +20,19 @@ from movie_recommender.errors import (
 from movie_recommender.lake import Lake
 from movie_recommender.registry import Registry
 from movie_recommender.settings import Settings, load_settings
+from tests.genres import (
+    DAY,
+    N_USERS,
+    RUN_DATE,
+    SUNDAY,
+    fill,
+    likes,
+    publish,
+    table,
+    write_truth,
+)
 
 pytestmark = pytest.mark.integration
-
-SUNDAY = datetime(2026, 11, 22, tzinfo=UTC)
-RUN_DATE = SUNDAY.date()
-DAY = timedelta(days=1)
-N_GROUPS, PER_GROUP, N_USERS = 20, 20, 300
-
-
-def likes(*, seed: int = 0, shuffled: bool = False) -> list[tuple[int, int, datetime]]:
-    """(user, movie, time): each user likes movies of one genre; the last three are new."""
-    rng = np.random.default_rng(seed)
-    rows = []
-    for user in range(N_USERS):
-        group = user % N_GROUPS
-        liked = group * PER_GROUP + rng.permutation(PER_GROUP)[:17]
-        for position, movie in enumerate(liked):
-            age = 1.0 + 0.1 * (17 - position) if position >= 14 else 10.0 + position
-            rows.append((user, int(movie), SUNDAY - age * DAY))
-    if shuffled:
-        movies = rng.permutation([movie for _, movie, _ in rows])
-        rows = [(user, int(movie), at) for (user, _, at), movie in zip(rows, movies, strict=True)]
-    return rows
-
-
-def table(topic: str, rows: Sequence[dict[str, object]]) -> pa.Table:
-    """Events as extraction lands them."""
-    filled = [
-        {
-            "event_id": f"{topic}-{number}",
-            "schema_version": 1,
-            "kafka_topic": topic,
-            "kafka_partition": 0,
-            "kafka_offset": number,
-            "ingestion_time": SUNDAY,
-            "event_date": row["event_time"].date(),  # type: ignore[attr-defined]
-            **row,
-        }
-        for number, row in enumerate(rows)
-    ]
-    return pa.Table.from_pylist(filled, schema=events.lake_schema(topic))
-
-
-def fill(settings: Settings, rows: list[tuple[int, int, datetime]]) -> None:
-    start = SUNDAY - 40 * DAY
-    lake = Lake(settings.data_lake_path)
-    users = [
-        {"event_type": "user", "event_time": start, "user_id": user, "age": 30, "country": "DE"}
-        for user in range(N_USERS)
-    ]
-    movies = [
-        {
-            "event_type": "movie",
-            "event_time": start,
-            "movie_id": movie,
-            "title": f"Movie {movie}",
-            "genres": [f"Genre {movie // PER_GROUP}"],
-        }
-        for movie in range(N_GROUPS * PER_GROUP)
-    ]
-    interactions = [
-        {"event_type": "like", "event_time": at, "user_id": user, "movie_id": movie}
-        for user, movie, at in rows
-    ]
-    for topic, content in (("users", users), ("movies", movies), ("interactions", interactions)):
-        lake.append(topic, table(topic, content), {f"{topic}-0": len(content)})
-
-
-def write_truth(folder: Path) -> Path:
-    """What is true of `likes`: a movie of the user's genre has affinity 1, any other 0."""
-    folder.mkdir()
-    genre = np.eye(N_GROUPS, dtype=np.float32)
-    of_user = genre[np.arange(N_USERS) % N_GROUPS].tolist()
-    of_movie = np.repeat(genre, PER_GROUP, axis=0).tolist()
-    for name, vectors in (("user", of_user), ("movie", of_movie)):
-        columns = {f"{name}_id": np.arange(len(vectors)), "vector": vectors}
-        table = pa.table(columns).cast(
-            pa.schema([(f"{name}_id", pa.int64()), ("vector", pa.list_(pa.float32()))])
-        )
-        pq.write_table(table, folder / f"{name}s.parquet")
-    return folder
 
 
 @pytest.fixture
@@ -120,10 +48,15 @@ def model_settings(settings: Settings, mlflow: str, request: pytest.FixtureReque
 
 
 @pytest.fixture
-def published(model_settings: Settings) -> Settings:
-    fill(model_settings, likes())
-    features.run(model_settings, as_of=SUNDAY)
+def published(model_settings: Settings, genres: Path) -> Settings:
+    publish(model_settings, genres)
     return model_settings
+
+
+@pytest.fixture
+def hasty(published: Settings) -> Settings:
+    """One epoch, for tests of whether there is a training, not of what it learns."""
+    return published.model_copy(update={"training_epochs": 1})
 
 
 def train(settings: Settings, day: date = RUN_DATE, **options: object) -> training.TrainResult:
@@ -149,32 +82,31 @@ def test_from_no_model_to_production(published: Settings) -> None:
     assert (again.version, again.changed) == (1, False)
 
 
-@pytest.mark.parametrize("days_after_sunday", range(7))
-def test_only_sundays_train(published: Settings, days_after_sunday: int) -> None:
-    first = train(published)
-    day = RUN_DATE + days_after_sunday * DAY
-    later = train(published, day)
-    assert (later.version, later.trained) == (first.version, False)
-    expected = "already trained on snapshot" if days_after_sunday == 0 else "is no training day"
-    assert expected in later.reason
+def test_only_sundays_train(hasty: Settings) -> None:
+    first = train(hasty)
+    for days_after_sunday in range(7):
+        later = train(hasty, RUN_DATE + days_after_sunday * DAY)
+        assert (later.version, later.trained) == (first.version, False)
+        expected = "already trained on snapshot" if days_after_sunday == 0 else "is no training day"
+        assert expected in later.reason
 
 
 @pytest.mark.parametrize(
     ("chosen", "trains"), [("tuesday", {2}), ("daily", set(range(7))), ("never", set())]
 )
-def test_the_training_day_is_a_setting(published: Settings, chosen: str, trains: set[int]) -> None:
-    train(published)
-    own = published.model_copy(update={"training_day": chosen})
+def test_the_training_day_is_a_setting(hasty: Settings, chosen: str, trains: set[int]) -> None:
+    train(hasty)
+    own = hasty.model_copy(update={"training_day": chosen})
     reasons = [train(own, RUN_DATE + days * DAY).reason for days in range(7)]
     assert {n for n, reason in enumerate(reasons) if "no training day" not in reason} == trains
 
 
-def test_force_trains_once_a_request_on_any_day(published: Settings) -> None:
+def test_force_trains_once_a_request_on_any_day(hasty: Settings) -> None:
     tuesday = RUN_DATE + 2 * DAY
-    train(published, tuesday)
-    forced = train(published, tuesday, force=True, request_id="run-1")
+    train(hasty, tuesday)
+    forced = train(hasty, tuesday, force=True, request_id="run-1")
     assert (forced.version, forced.trained, forced.reason) == (2, True, "forced")
-    retried = train(published, tuesday, force=True, request_id="run-1")
+    retried = train(hasty, tuesday, force=True, request_id="run-1")
     assert (retried.version, retried.trained) == (2, False)
 
 
@@ -347,42 +279,42 @@ def test_rankers_stand_side_by_side(
     assert json.loads(capsys.readouterr().out) == asdict(compared)
 
 
-def test_a_comparison_says_what_it_lacks(published: Settings, tmp_path: Path) -> None:
+def test_a_comparison_says_what_it_lacks(hasty: Settings, tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="has no version yet"):
-        evaluation.compare(published, as_of=SUNDAY)
-    train(published)
+        evaluation.compare(hasty, as_of=SUNDAY)
+    train(hasty)
     with pytest.raises(NotReadyError, match="holds the snapshot as of 2026-11-22"):
-        evaluation.compare(published, as_of=SUNDAY + DAY)
+        evaluation.compare(hasty, as_of=SUNDAY + DAY)
     with pytest.raises(InputDataError, match=r"users\.parquet can't be read"):
-        evaluation.compare(published, as_of=SUNDAY, truth=tmp_path / "truth")
+        evaluation.compare(hasty, as_of=SUNDAY, truth=tmp_path / "truth")
 
 
-def test_rollback_and_what_it_means_for_the_next_run(published: Settings) -> None:
-    train(published)
-    registry.promote(published, version=1)
-    train(published, force=True, request_id="second")
-    registry.promote(published, version=2)
-    back = registry.rollback(published)
+def test_rollback_and_what_it_means_for_the_next_run(hasty: Settings) -> None:
+    train(hasty)
+    registry.promote(hasty, version=1)
+    train(hasty, force=True, request_id="second")
+    registry.promote(hasty, version=2)
+    back = registry.rollback(hasty)
     assert (back.version, back.previous, back.changed) == (1, 2, True)
-    assert Registry(published).by_alias("production").version == 1  # type: ignore[union-attr]
+    assert Registry(hasty).by_alias("production").version == 1  # type: ignore[union-attr]
     # Neither tomorrow's run nor today's once more proposes what was taken back.
-    assert train(published, RUN_DATE + DAY).version == 1
-    assert train(published, force=True, request_id="second").version == 1
+    assert train(hasty, RUN_DATE + DAY).version == 1
+    assert train(hasty, force=True, request_id="second").version == 1
     with pytest.raises(RegistryError, match="was rolled back"):
-        registry.promote(published, version=2)
+        registry.promote(hasty, version=2)
     with pytest.raises(RegistryError, match="no earlier production version"):
-        registry.rollback(published)
+        registry.rollback(hasty)
     # An operator may change his mind.
-    registry.promote(published, version=2, by_hand=True)
-    assert Registry(published).candidate().version == 2
+    registry.promote(hasty, version=2, by_hand=True)
+    assert Registry(hasty).candidate().version == 2
 
 
-def test_going_back_by_hand_is_a_rollback_too(published: Settings) -> None:
+def test_going_back_by_hand_is_a_rollback_too(hasty: Settings) -> None:
     for request in "ab":
-        version = train(published, force=True, request_id=request).version
-        registry.promote(published, version=version)
-    registry.promote(published, version=1, by_hand=True)
-    assert Registry(published).candidate().version == 1
+        version = train(hasty, force=True, request_id=request).version
+        registry.promote(hasty, version=version)
+    registry.promote(hasty, version=1, by_hand=True)
+    assert Registry(hasty).candidate().version == 1
 
 
 def test_two_days_of_history_are_enough_to_begin_with(model_settings: Settings) -> None:

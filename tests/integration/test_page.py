@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from movie_recommender import evaluation, features, kafka, registry, training
+from movie_recommender import evaluation, kafka, registry
 from movie_recommender.events import INTERACTIONS, PARTITIONS
 from movie_recommender.settings import Settings
 from tests.chromium import chromium
-from tests.conftest import own_settings
-from tests.integration.test_model import PER_GROUP, RUN_DATE, SUNDAY, fill, likes
+from tests.genres import SUNDAY, genre_of
 from tests.serving_process import ServingProcess, movie_ids, settled
 
 pytestmark = pytest.mark.integration
@@ -30,20 +29,12 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def world(kafka: str, mlflow: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def world(two_versions: Callable[..., Settings]) -> Settings:
     """A published store and two versions that were trained and judged."""
-    settings = own_settings(kafka, tmp_path_factory.mktemp("world")).model_copy(
-        update={"mlflow_tracking_uri": mlflow, "model_name": "page"}
-    )
-    fill(settings, likes())
-    features.run(settings, as_of=SUNDAY)
-    for seed, epochs in ((1, 4), (2, 8)):
-        chosen = settings.model_copy(update={"training_seed": seed, "training_epochs": epochs})
-        found = training.run(
-            chosen, as_of=SUNDAY, run_date=RUN_DATE, force=True, request_id=str(seed)
-        )
-        evaluation.run(settings, as_of=SUNDAY, version=found.version)
-        registry.promote(settings, version=found.version, by_hand=True)
+    settings = two_versions("page", (1, 4), (2, 8))
+    for version in (1, 2):
+        evaluation.run(settings, as_of=SUNDAY, version=version)
+        registry.promote(settings, version=version, by_hand=True)
     return settings
 
 
@@ -93,10 +84,6 @@ def shown(page: Page) -> list[int]:
     """Ids of the list's movies."""
     fields = page.locator(".cards input[name=movie_id]").all()
     return [int(field.get_attribute("value") or "") for field in fields]
-
-
-def genre_of(movie_id: int) -> int:
-    return movie_id // PER_GROUP
 
 
 @pytest.mark.parametrize("scripts", [True, False])

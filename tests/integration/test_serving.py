@@ -14,14 +14,13 @@ import httpx
 import pytest
 from confluent_kafka import Consumer
 
-from movie_recommender import features, kafka, registry, training
+from movie_recommender import kafka, registry
 from movie_recommender.errors import NotReadyError, RegistryError
 from movie_recommender.events import INTERACTIONS, PARTITIONS
 from movie_recommender.local import mlflow_server, ports, process
 from movie_recommender.registry import Registry
 from movie_recommender.settings import Settings
-from tests.conftest import own_settings
-from tests.integration.test_model import PER_GROUP, RUN_DATE, SUNDAY, fill, likes
+from tests.genres import genre_of, train
 from tests.serving_process import ServingProcess, movie_ids, settled
 
 pytestmark = pytest.mark.integration
@@ -30,24 +29,9 @@ NOBODY = 10**15
 
 
 @pytest.fixture(scope="module")
-def world(kafka: str, mlflow: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def world(two_versions: Callable[..., Settings]) -> Settings:
     """A published store and two trained versions, neither of them promoted."""
-    settings = own_settings(kafka, tmp_path_factory.mktemp("world")).model_copy(
-        update={"mlflow_tracking_uri": mlflow, "model_name": "served", "training_epochs": 8}
-    )
-    fill(settings, likes())
-    features.run(settings, as_of=SUNDAY)
-    train(settings)
-    train(settings.model_copy(update={"training_seed": 7, "training_epochs": 4}))
-    return settings
-
-
-def train(settings: Settings) -> int:
-    request_id = f"{settings.training_seed}"
-    found = training.run(
-        settings, as_of=SUNDAY, run_date=RUN_DATE, force=True, request_id=request_id
-    )
-    return found.version
+    return two_versions("served")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,10 +73,6 @@ def wait_for_reason(serving: ServingProcess, user_id: int, begins: str) -> dict:
             return answer
         time.sleep(0.05)
     pytest.fail(str(answer))
-
-
-def genre_of(movie_id: int) -> int:
-    return movie_id // PER_GROUP
 
 
 def test_from_nothing_to_the_next_event(serving: ServingProcess, served: Settings) -> None:
@@ -324,7 +304,7 @@ def test_without_mlflow_and_kafka_and_after_a_restart(
     url = f"http://{ports.LOOPBACK}:{port}"
     assert process.wait(lambda: mlflow_server.answers(url), timeout_s=120)
     own = served.model_copy(update={"mlflow_tracking_uri": url, "serving_url": ""})
-    train(own)
+    train(own, seed=0, epochs=8)
     registry.promote(own, version=1)
     with ServingProcess(own, tmp_path / "serving") as server:
         server.wait(settled)

@@ -8,13 +8,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from movie_recommender import features, kafka, registry, training
+from movie_recommender import kafka, registry
 from movie_recommender.events import INTERACTIONS, PARTITIONS
 from movie_recommender.registry import Registry
 from movie_recommender.serving.batch import recommend_all
 from movie_recommender.settings import Settings
-from tests.conftest import own_settings
-from tests.integration.test_model import RUN_DATE, SUNDAY, fill, likes
 from tests.serving_process import ServingProcess, movie_ids, settled
 
 pytestmark = pytest.mark.integration
@@ -23,16 +21,9 @@ USERS = range(20, 40)
 
 
 @pytest.fixture(scope="module")
-def world(kafka: str, mlflow: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def world(two_versions: Callable[..., Settings]) -> Settings:
     """A published store and two trained versions, the first in production."""
-    settings = own_settings(kafka, tmp_path_factory.mktemp("world")).model_copy(
-        update={"mlflow_tracking_uri": mlflow, "model_name": "shadowed", "training_epochs": 8}
-    )
-    fill(settings, likes())
-    features.run(settings, as_of=SUNDAY)
-    for seed, epochs in ((0, 8), (7, 4)):
-        trained = settings.model_copy(update={"training_seed": seed, "training_epochs": epochs})
-        training.run(trained, as_of=SUNDAY, run_date=RUN_DATE, force=True, request_id=f"{seed}")
+    settings = two_versions("shadowed")
     registry.promote(settings, version=1)
     return settings
 

@@ -133,7 +133,8 @@ def _java(jars: Path) -> list[str]:
 
 
 def _environment() -> Mapping[str, str]:
-    return {name: os.environ[name] for name in ("PATH", "JAVA_HOME", "HOME") if name in os.environ}
+    names = ("PATH", "JAVA_HOME", "JAVA_TOOL_OPTIONS", "HOME")
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _format(jars: Path, config: Path, cluster: str) -> None:

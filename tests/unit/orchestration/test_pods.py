@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from kubernetes.client import ApiClient, V1Pod
 
 from movie_recommender.orchestration import pods
 
@@ -17,6 +16,9 @@ def wanted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def asked_for(config: dict[str, Any]) -> dict[str, Any]:
     """The pod's manifest, without what isn't set."""
+    # Not above: collecting the tests would take seconds more, in every process that runs some.
+    from kubernetes.client import ApiClient, V1Pod
+
     pod = config["pod_override"]
     assert isinstance(pod, V1Pod)
     manifest: dict[str, Any] = ApiClient().sanitize_for_serialization(pod)

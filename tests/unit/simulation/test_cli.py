@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from movie_recommender.simulation.cli import main
+
 ROOT = Path(__file__).parents[3]
 NO_BROKER = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "KAFKA_TIMEOUT_S": "0.5"}
 SMALL = {"SIMULATION_USERS": "5", "SIMULATION_MOVIES": "20"}
@@ -49,11 +51,28 @@ def test_daily_without_a_source_says_so_and_succeeds() -> None:
         (("generate-all", "--out", "x"), {}, "belongs to --sink parquet"),
     ],
 )
-def test_wrong_input_exits_2(args: tuple[str, ...], environment: dict[str, str], says: str) -> None:
-    result = simulate(*args, **environment)
-    assert result.returncode == 2
+def test_wrong_input_exits_2(
+    args: tuple[str, ...],
+    environment: dict[str, str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Here, without a process of its own for each: loading the program takes a second."""
+    for name, value in {**NO_BROKER, **SMALL, **environment}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["generate.py", *args])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
     # typer draws a box around a usage error and breaks its lines.
-    assert says in " ".join(result.stderr.replace("│", " ").split())
+    assert says in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_the_program_hands_the_exit_code_on() -> None:
+    result = simulate("daily", SIMULATION_SEED="-1")
+    assert result.returncode == 2
+    assert "SIMULATION_SEED='-1'" in result.stderr
     assert "Traceback" not in result.stderr
 
 
