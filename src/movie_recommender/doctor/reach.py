@@ -39,6 +39,8 @@ def trouble(place: Place) -> str | None:
         socket.create_connection((place.host, place.port), timeout=PATIENCE_S).close()
     except socket.gaierror:
         return f"no address is known for {place.host}"
+    except UnicodeError:  # a label that is empty, or too long
+        return f"{place.host!r} is no host's name"
     except OSError as error:
         return f"{place.host}:{place.port} doesn't answer: {error.strerror or error}"
     return None

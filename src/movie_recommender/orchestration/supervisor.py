@@ -33,7 +33,7 @@ def confirm_absence(conn_id: str) -> None:
         answer = SUPERVISOR_COMMS.send(GetConnection(conn_id=conn_id))
     except AirflowRuntimeError as error:
         answer = error.error
-    reason = "only when asked again"
+    reason = "not at first, when asked again it is there"
     if isinstance(answer, ErrorResponse):
         if answer.error is ErrorType.CONNECTION_NOT_FOUND:
             return

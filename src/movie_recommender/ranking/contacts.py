@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from safetensors.numpy import save_file
 
 from movie_recommender.bundle import open_tensors
+from movie_recommender.errors import RegistryError
 from movie_recommender.ranking.dataset import Dataset
 
 Ints = npt.NDArray[np.int64]
@@ -142,12 +143,19 @@ class Contacts:
         """The file `path`, mapped into memory.
 
         Raises:
-            RegistryError: it isn't there or is damaged.
+            RegistryError: it isn't there, is damaged, or of another version's form.
         """
         file = open_tensors(path)
-        about: dict[str, Any] = json.loads(file.metadata["about"])
-        about |= {name: tuple(about[name]) for name in ("countries", "devices")}
-        return cls(**about | {name: file.tensors[name] for name in _ARRAYS})
+        try:
+            about: dict[str, Any] = json.loads(file.metadata["about"])
+            about |= {name: tuple(about[name]) for name in ("countries", "devices")}
+            return cls(**about | {name: file.tensors[name] for name in _ARRAYS})
+        except (KeyError, TypeError, ValueError) as error:
+            message = (
+                f"{path} has no contacts that this version can read ({error!r}). Have them made "
+                "again: a model by movie-recommender train, a store's by the next look at it."
+            )
+            raise RegistryError(message) from error
 
     def row(self, user_id: int) -> int | None:
         """The user's row, or None."""

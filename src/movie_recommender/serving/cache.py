@@ -50,11 +50,13 @@ class StoreState:
         snapshot_id: of the feature store; None: none was ever read.
         path: of its contacts, in the folder.
         gone: why the published file can't be read; None: it can.
+        refused: why contacts from before it are served; None: they aren't.
     """
 
     snapshot_id: str | None = None
     path: str | None = None
     gone: str | None = None
+    refused: str | None = None
 
 
 @dataclass(frozen=True)

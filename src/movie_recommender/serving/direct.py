@@ -1,10 +1,11 @@
 """Answers that wait for nothing are written as soon as the request's head is read.
 
 Through ASGI each costs a task, a cycle and two messages: a third of a list's time. What can't be
-answered so (another route, a refusal, a client that reads slowly) goes the ordinary way, which says
-it in the form that was asked for.
+answered so (another route, a wrong request, a client that reads slowly) goes the ordinary way,
+which says it in the form that was asked for.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -28,6 +29,10 @@ class Reply(NamedTuple):
     rest_s: float = 0.0
 
 
+SERVED_LATELY = "served_lately"
+"""Entry of a request's scope: whether its connection was answered at once a moment ago."""
+LATELY_S = 0.2
+
 Answer = Callable[[Scope], Reply | None]
 
 _MORE_TO_READ = frozenset({b"content-length", b"transfer-encoding", b"expect"})
@@ -43,6 +48,8 @@ class DirectProtocol(HttpToolsProtocol):
 
     _is_direct = False
     """Of the request that is being read."""
+    _served_at = -math.inf
+    """When this connection was given a list at once, by the loop's clock."""
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
@@ -77,6 +84,7 @@ class DirectProtocol(HttpToolsProtocol):
         scope["method"] = "GET"
         scope["path"] = url.path.decode("ascii")
         scope["query_string"] = url.query or b""
+        scope[SERVED_LATELY] = self.loop.time() - self._served_at < LATELY_S
         return type(self).at_once(scope)  # type: ignore[misc]  # it isn't a method
 
     def _give(self, reply: Reply) -> None:
@@ -84,7 +92,9 @@ class DirectProtocol(HttpToolsProtocol):
         self.transport.write(b"%b%b\r\n%b" % (reply.head, b"".join(general), reply.body))
         self.answered = True
         self.on_response_complete()
-        if reply.rest_s:
+        if not reply.rest_s:
+            self._served_at = self.loop.time()
+        else:
             self.flow.pause_reading()
             self.loop.call_later(reply.rest_s, self._read_on)
 

@@ -18,6 +18,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+ADMITTED = "admitted"
+"""Entry of a request's scope: True, or the `Problem`, where the door has been asked already."""
+
 JSON = b"application/json"
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -64,7 +67,7 @@ class Gate:
         try:
             if n_ahead > self._limit and scope["path"] not in UNLIMITED:
                 raise no_room(self._limit)
-            self._admit(scope)
+            self._decide(scope)
             if scope["method"] not in _WITHOUT_BODY:
                 receive = _replay(await self._body(receive))
             await self._guarded(scope, receive, send)
@@ -73,6 +76,13 @@ class Gate:
             await self._refuse(scope, problem)(scope, receive, send)
         finally:
             self._room.leave()
+
+    def _decide(self, scope: Scope) -> None:
+        decided = scope.pop(ADMITTED, None)
+        if isinstance(decided, Problem):
+            raise decided
+        if decided is None:
+            self._admit(scope)
 
     async def _body(self, receive: Receive) -> bytes:
         """The whole body.

@@ -164,10 +164,15 @@ class Keeper:
         try:
             with FeatureStore.open(self._settings.feature_store_path) as store:
                 snapshot = store.snapshot
-                if snapshot.as_of < self._served_as_of(state):
+                served = self._served_as_of(state)
+                if snapshot.as_of < served:
                     # A run for an older day was repeated: what was met since stays met.
-                    logger.warning("snapshot=%s isn't served: it is older", snapshot.id)
-                    self._say_store(replace(state, gone=None))
+                    refused = (
+                        f"the published store is of {snapshot.as_of:%Y-%m-%d %H:%M}, contacts up "
+                        f"to {served:%Y-%m-%d %H:%M} stay. To go back, delete store.json in "
+                        f"{self._folder.path} while serving is stopped."
+                    )
+                    self._say_store(replace(state, gone=None, refused=refused))
                     return
                 path = self._folder.stores / f"{snapshot.id}.safetensors"
                 if not path.exists():

@@ -6,7 +6,6 @@ there is room for, and the others are refused.
 """
 
 import asyncio
-import random
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -22,25 +21,23 @@ class Room:
     def __init__(self) -> None:
         self._n_queued = 0
         self._n_inside = 0
-        self._n_passed = self._n_read = 0
-        self._n_usual = self._first = 0
+        self._n_passed = 0
 
     def has_for_another(self, limit: int) -> bool:
         """Whether a request that is answered while it is read has at most `limit` before it.
 
-        Those whose heads are read in the same turn of the loop came together. Where the last turn
-        had more than there is room for, it is drawn which of them are refused: they are read in
-        much the same order each time, so that the first would be answered for ever.
+        Those whose heads are read in the same turn of the loop came together.
         """
-        if not self._n_read:
-            asyncio.get_running_loop().call_soon(self._new_turn)
-        place = self._n_read - self._first
-        self._n_read += 1
-        n_ahead = self._n_queued + self._n_inside + self._n_passed
-        if n_ahead > limit or place % (self._n_usual or 1) > limit:
+        if self._n_queued + self._n_inside + self._n_passed > limit:
             return False
+        if not self._n_passed:
+            asyncio.get_running_loop().call_soon(self._new_turn)
         self._n_passed += 1
         return True
+
+    def take_back(self) -> None:
+        """The request that there was room for is answered in another way, where it is counted."""
+        self._n_passed -= 1
 
     def come(self, scope: MutableMapping[str, Any]) -> None:
         """A request has come and will be begun; its scope is told how many are before it."""
@@ -69,6 +66,4 @@ class Room:
         self._n_inside += 1
 
     def _new_turn(self) -> None:
-        self._n_usual = self._n_read
-        self._first = random.randrange(self._n_usual)
-        self._n_passed = self._n_read = 0
+        self._n_passed = 0

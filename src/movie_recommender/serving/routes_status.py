@@ -44,7 +44,7 @@ def readiness(context: Context) -> dict[str, Any]:
     seen, gone = service.seen, context.delivery.gone
     snapshot_id = None if seen is None else seen.contacts.snapshot_id
     workers = folder.worker_states()
-    degraded = [*service.notes.values(), *filter(None, [model_state.refused])]
+    degraded = [*service.notes.values(), *filter(None, [model_state.refused, store_state.refused])]
     if model_state.gone is not None and "registry" not in service.notes:
         degraded.append(model_state.gone)
     degraded += [f"worker {state.pid}: {state.error}" for state in workers if state.error]
@@ -65,7 +65,7 @@ def readiness(context: Context) -> dict[str, Any]:
             "ok": store_state.gone is None
             and snapshot_id not in (None, "")
             and snapshot_id == store_state.snapshot_id,
-            "detail": store_state.gone,
+            "detail": store_state.gone or store_state.refused,
             "snapshot_id": snapshot_id,
             "as_of": None if seen is None else seen.contacts.as_of,
             "events_since": None if seen is None else seen.n_events,

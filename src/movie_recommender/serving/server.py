@@ -24,6 +24,7 @@ from movie_recommender.errors import ConfigurationError
 from movie_recommender.serving.access import Door
 from movie_recommender.serving.cache import CacheFolder
 from movie_recommender.serving.claims import Claims
+from movie_recommender.serving.shadow_lists import ShadowLists
 from movie_recommender.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,10 @@ def serve(settings: Settings, *, clock: Callable[[], datetime]) -> None:
     """
     door = Door(settings, clock=clock)
     folder = _folder(settings)
-    Claims(folder.claims).close()  # made, or mended, before several workers open it
+    # Made, or mended, before several workers open them.
+    Claims(folder.claims).close()
+    if settings.serving_shadow_share > 0:
+        ShadowLists(folder.shadow_lists).close()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder.metrics)  # read when it is imported
     from prometheus_client.multiprocess import mark_process_dead
 

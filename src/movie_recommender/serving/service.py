@@ -24,7 +24,7 @@ MAX_SEEN = 1_000
 """Who has met more movies isn't kept, and is looked at anew for each list."""
 
 _State = tuple[int, int, tuple[str, int]]
-"""A user, how often the model was swapped, and the stamp of what is known about him."""
+"""A user, how often model or store were swapped, and the stamp of what is known about him."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +186,7 @@ class Service:
         return self._seen
 
     def _use(self, seen: Seen) -> None:
+        self._swaps += 1
         if self._seen is not None:
             self._seen.close()
         self._seen = seen

@@ -8,6 +8,7 @@ worker's, too.
 """
 
 import logging
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -72,7 +73,7 @@ class Shadow:
         self._state = ModelState()
         self._model: ServedModel | None = None
         self._waiting: deque[_Asked] = deque()
-        self._lists = ShadowLists(folder.shadow_lists)
+        self._lists = _lists(folder) if share > 0 else None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="shadow", daemon=True)
 
@@ -82,15 +83,17 @@ class Shadow:
         return None if self._model is None else self._model.version
 
     def start(self) -> None:
-        """Work beside the requests until `close`."""
-        self._thread.start()
+        """Work beside the requests until `close`, if there is anything to do."""
+        if self._lists is not None:
+            self._thread.start()
 
     def close(self) -> None:
         """End; what waits is dropped."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._lists.close()
+        if self._lists is not None:
+            self._lists.close()
 
     def put(self, query: Query, answer: Answer) -> None:
         """Have the request of a shown list ranked some time soon, if it is of the share."""
@@ -133,7 +136,7 @@ class Shadow:
 
     def count(self, contact: Contact) -> None:
         """A confirmed contact: if it is a like that nobody has counted, see whose list had it."""
-        pair = self._lists.claim(contact) if contact.liked else None
+        pair = self._lists.claim(contact) if self._lists and contact.liked else None
         if pair is None:
             return
         SHADOW_LIKES.labels(*pair.versions, pair.where(contact.movie_id)).inc()
@@ -149,7 +152,8 @@ class Shadow:
         SHADOW_SECONDS.labels(versions[1]).observe(took)
         SHADOW_AGREEMENT.labels(*versions).observe(pair.agreement)
         SHADOW_LISTS.labels("ranked").inc()
-        self._lists.add(pair)
+        if self._lists is not None:
+            self._lists.add(pair)
 
     def _serve(self) -> None:
         with closing(Journal(self._folder.journal).reader()) as reader:
@@ -163,4 +167,14 @@ class Shadow:
         self.follow()
         self.rank_waiting(len(self._waiting))
         for contact in reader.new(now=self._service.clock()):
+            if self._stop.is_set():
+                return
             self.count(contact)
+
+
+def _lists(folder: CacheFolder) -> ShadowLists | None:
+    try:
+        return ShadowLists(folder.shadow_lists)
+    except sqlite3.Error as error:
+        logger.warning("the shadow ranks nothing: %s: %s", folder.shadow_lists, error)
+        return None

@@ -1,7 +1,8 @@
 """Lists that were ranked twice and the likes found in them, shared by a machine's workers.
 
 A user's lists come from any worker, and every worker reads his likes. So the lists lie in one
-SQLite file, and of all who find a like there, the first has counted it. It outlives a restart.
+SQLite file, and of all who find a list for a like there, the first has counted it. It outlives a
+restart, so that a journal that is read again counts nothing again.
 """
 
 import json
@@ -31,8 +32,14 @@ CREATE TABLE IF NOT EXISTS pairs (
     shadow TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS pairs_of ON pairs (user_id, shown_us);
-CREATE TABLE IF NOT EXISTS likes (pair INTEGER, movie_id INTEGER, PRIMARY KEY (pair, movie_id))
-WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS likes (
+    pair INTEGER NOT NULL,
+    user_id INTEGER NOT NULL,
+    movie_id INTEGER NOT NULL,
+    time_us INTEGER NOT NULL,
+    UNIQUE (pair, movie_id),
+    UNIQUE (user_id, movie_id, time_us)
+);
 """
 _NEWEST = """
 SELECT id, shown_us, versions, production, shadow
@@ -107,9 +114,10 @@ class ShadowLists:
             logger.warning("a pair of lists wasn't kept: %s", error)
 
     def claim(self, like: Contact) -> Pair | None:
-        """The newest pair that was there when the user liked the movie, for whoever asks first.
+        """The newest pair from before the like, as far as pairs are known, for whoever asks first.
 
-        None where there is none, and for all who ask again about the same like and pair.
+        None where there is none yet, for all who ask again about the same like, and where another
+        like of the movie was found in the pair.
         """
         try:
             found = self._connection.execute(_NEWEST, [like.user_id, like.time_us]).fetchone()
@@ -117,7 +125,8 @@ class ShadowLists:
                 return None
             number, shown_us, versions, *lists = found
             claimed = self._connection.execute(
-                "INSERT OR IGNORE INTO likes VALUES (?, ?)", [number, like.movie_id]
+                "INSERT OR IGNORE INTO likes VALUES (?, ?, ?, ?)",
+                [number, like.user_id, like.movie_id, like.time_us],
             )
         except sqlite3.Error as error:
             logger.warning("a like wasn't looked for in the lists: %s", error)

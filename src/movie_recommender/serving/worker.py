@@ -176,9 +176,9 @@ def run(
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
-        await asyncio.to_thread(shadow.close)
         await asyncio.to_thread(context.impressions.close)
         await asyncio.to_thread(context.delivery.close)
+        await asyncio.to_thread(shadow.close)
         claims.close()
 
     room = Room()

@@ -21,6 +21,7 @@ from movie_recommender.training.search import Search
 from movie_recommender.training.space import space_around
 from movie_recommender.training.study import opened
 from movie_recommender.training.study_run import StudyRun
+from movie_recommender.training.trainer import check_device
 from movie_recommender.training.tune_result import Tried, TuneResult, result_of, tried_of
 from movie_recommender.training.validation import Validation, validation_of
 
@@ -52,7 +53,7 @@ def tune(
         on_trial: is called after each trial.
 
     Raises:
-        ConfigurationError: TRAINING_CONSTANTS is wrong.
+        ConfigurationError: TRAINING_CONSTANTS is wrong, or there is no TRAINING_DEVICE.
         ConcurrentWriteError: another search works beside the same store.
         NotReadyError: the store holds another day's snapshot, or MLflow doesn't answer.
         InputDataError: there is no positive interaction to learn from, or none to judge by.
@@ -60,6 +61,7 @@ def tune(
     """
     folder = Path(settings.feature_store_path).parent / "tuning"
     config = TrainingConfig.of(settings)
+    check_device(config)
     with FeatureStore.open(settings.feature_store_path) as store:
         validation = validation_of(settings, store, frame_of(store, as_of), as_of)
         snapshot_id = store.snapshot.id

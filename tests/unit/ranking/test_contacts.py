@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from movie_recommender.errors import RegistryError
 from movie_recommender.ranking import Dataset
@@ -42,3 +43,9 @@ def test_what_is_known_about_them(contacts: Contacts) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="gone"):
         Contacts.open(tmp_path / "gone")
+
+
+def test_a_file_of_another_form_is_said(tmp_path: Path) -> None:
+    save_file({"user_ids": np.arange(2)}, tmp_path / "c", metadata={"about": '{"countries": []}'})
+    with pytest.raises(RegistryError, match="has no contacts that this version can read"):
+        Contacts.open(tmp_path / "c")

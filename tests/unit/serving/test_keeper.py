@@ -39,6 +39,7 @@ class Served:
         state = self._folder.store()
         assert state.path is not None
         assert state.gone is None
+        self.refused = state.refused
         contacts = Contacts.open(self._folder.path / state.path)
         assert contacts.snapshot_id == state.snapshot_id
         return contacts.as_of[:10]
@@ -60,6 +61,15 @@ def test_a_newer_store_is_served_and_an_older_one_isnt(days: list[Path], served:
         *["2026-06-04"] * 3,
         *["2026-06-05"] * 2,
     ]
+
+
+def test_what_isnt_taken_is_said(days: list[Path], served: Served) -> None:
+    served.as_of(days[1])
+    assert served.refused is None
+    served.as_of(days[0])
+    assert "is of 2026-06-02 00:00, contacts up to 2026-06-03 00:00 stay" in str(served.refused)
+    served.as_of(days[1])
+    assert served.refused is None
 
 
 def test_an_older_store_is_better_than_damaged_contacts(days: list[Path], served: Served) -> None:

@@ -1,8 +1,6 @@
 import asyncio
 from typing import Any
 
-import numpy as np
-
 from movie_recommender.serving.room import Room
 
 
@@ -58,9 +56,12 @@ def test_of_those_who_are_answered_in_one_turn_each_sees_those_before() -> None:
     assert turns(room, n_turns=1, n=3, limit=2) == [[True, True, False]]
 
 
-def test_in_a_lasting_crowd_nobody_is_always_refused() -> None:
-    found = np.array(turns(Room(), n_turns=1000, n=20, limit=4))
-    assert found[0].tolist() == [True] * 5 + [False] * 15
-    assert (found.sum(axis=1) == 5).all()
-    share = found[1:].mean(axis=0)
-    assert (abs(share - 0.25) < 0.08).all()  # six standard deviations
+def test_who_is_answered_in_another_way_takes_no_room() -> None:
+    async def turn() -> list[bool]:
+        room, found = Room(), []
+        for _ in range(9):
+            found.append(room.has_for_another(0))
+            room.take_back()
+        return found
+
+    assert asyncio.run(turn()) == [True] * 9

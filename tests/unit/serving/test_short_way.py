@@ -13,7 +13,7 @@ import pytest
 from movie_recommender.serving.access import Door
 from movie_recommender.serving.app import create_app
 from movie_recommender.serving.context import Context
-from movie_recommender.serving.direct import Answer, Reply
+from movie_recommender.serving.direct import SERVED_LATELY, Answer, Reply
 from movie_recommender.serving.room import Room
 from movie_recommender.settings import load_settings
 from tests.unit.serving.access.conftest import READ
@@ -51,10 +51,17 @@ def ask(
 
 
 def ask_often(
-    way: Answer | None, path: str, *, n: int, query: bytes = b"", headers: Headers = ()
+    way: Answer | None,
+    path: str,
+    *,
+    n: int,
+    query: bytes = b"",
+    headers: Headers = (),
+    lately: bool = False,
 ) -> list[Reply | None]:
     """Answers to so many requests that come together."""
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": query}
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path}
+    scope |= {"query_string": query, SERVED_LATELY: lately}
 
     async def turn() -> list[Reply | None]:
         assert way is not None
@@ -111,6 +118,58 @@ def test_whom_the_door_keeps_out_the_application_tells(
 def test_who_asks_too_often_isnt_answered(at_once: Callable[..., Answer | None]) -> None:
     replies = ask_often(at_once(serving_rate_limit=0.001, serving_rate_burst=2), PATH, n=4)
     assert [reply is not None for reply in replies] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("path", "update", "status"),
+    [
+        ("/recommendations/x", {}, 422),
+        (PATH, {"serving_api_keys": f"reader:read:{READ}"}, 401),
+        (PATH, {"serving_queue": 1}, 200),
+    ],
+)
+def test_who_is_handed_on_has_asked_once(
+    loaded: Context,  # noqa: F811
+    path: str,
+    update: dict[str, Any],
+    status: int,
+) -> None:
+    found = load_settings(
+        **SETTINGS.model_dump() | {"serving_rate_limit": 0.001, "serving_rate_burst": 1} | update
+    )
+    door = Door(found, clock=lambda: datetime.now(UTC))
+    app = create_app(replace(loaded, settings=found, door=door), room=Room())
+    sent: list[Any] = []
+
+    async def once() -> None:
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+        assert app.at_once is not None
+        reply = app.at_once(scope)
+        if reply is not None:
+            sent.append({"status": int(reply.head.split()[1])})
+            return
+
+        async def receive() -> Any:
+            return {"type": "http.request"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await app.asgi(scope, receive, send)
+
+    asyncio.run(once())
+    assert sent[0]["status"] == status
+
+
+def test_in_a_crowd_there_is_half_the_room_for_whoever_was_just_answered(
+    at_once: Callable[..., Answer | None],
+) -> None:
+    way = at_once(serving_queue=8)
+    replies = ask_often(way, PATH, n=12, lately=True)
+    assert [reply is not None and b" 200 " in reply.head for reply in replies] == (
+        [True] * 5 + [False] * 7
+    )
+    assert len([reply for reply in ask_often(way, PATH, n=9) if reply and not reply.rest_s]) == 9
 
 
 def test_where_addresses_count_a_proxys_word_is_weighed_first(
