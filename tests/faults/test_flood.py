@@ -34,7 +34,7 @@ def serving(
     )
     begin_with(bundle, settings, directory)
     with ServingProcess(settings, directory, serving_queue=QUEUE) as server:
-        server.wait(lambda ready: ready["ready"])
+        server.wait(lambda ready: ready["ready"] and len(ready["workers"]) == 2)
         yield server
 
 

@@ -166,7 +166,9 @@ def serving(
     broker.ensure_topics(settings, {INTERACTIONS.topic: PARTITIONS})
     begin_with(bundle, settings, directory)
     with ServingProcess(settings, directory, serving_client_timeout_s=TIMEOUT_S) as server:
-        server.wait(lambda ready: ready["ready"] and ready["kafka"]["ok"])
+        server.wait(
+            lambda ready: ready["ready"] and len(ready["workers"]) == 2 and ready["kafka"]["ok"]
+        )
         yield server
         assert "Traceback" not in server.log.read_text()
 
