@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from movie_recommender.bundle import open_tensors, read_manifest
-from movie_recommender.ranking import Dataset
+from movie_recommender.ranking import Dataset, two_stages
 from movie_recommender.ranking.contacts import Person
 from movie_recommender.ranking.folded import Folded
 from movie_recommender.ranking.shortlist import SHORTLIST, Shortlist
@@ -157,6 +157,42 @@ def test_the_rough_scores_are_exact_where_the_tower_is_a_line(
     for user, expected in zip(users, folded.scores(weights, users), strict=True):
         gap = shortlist.scores(weights, user) - expected
         np.testing.assert_allclose(gap, gap.mean(), rtol=0, atol=5e-2)
+
+
+def test_fewer_dimensions_tell_what_lies_in_them(large: ServedModel) -> None:
+    """Movies that lie in a plane of few dimensions, and users who weigh them unequally."""
+    rng = np.random.default_rng(2)
+    weights = {name: np.array(tensor) for name, tensor in large.weights.items()}
+    vectors = (rng.normal(size=(N_MOVIES, 3)) @ rng.normal(size=(3, 16))).astype(np.float32)
+    folded = Folded(vectors, np.array(large.bias))
+    users = (rng.normal(size=(40, 16)) * np.geomspace(0.01, 10, 16)).astype(np.float32)
+    whole = Shortlist.of(weights, folded, users)
+    # 3 of the vectors, which are those of the halves, and the bias, which is the popularity's too.
+    few, fewer = (whole.narrowed(weights, users, n) for n in (4, 2))
+    assert few.table.shape == (4, N_MOVIES)
+    for user in users:
+        expected = whole.scores(weights, user)
+        spread = expected.std()
+        assert abs(few.scores(weights, user) - expected).max() < 1e-3 * spread
+    gaps = [fewer.scores(weights, user) - whole.scores(weights, user) for user in users]
+    assert np.std(gaps) > 0.05
+
+
+def test_a_bundle_says_in_how_many_dimensions_it_is_searched(
+    wide: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an untrained model popularity alone decides, and that is one dimension."""
+    monkeypatch.setattr(two_stages, "DIMENSIONS", (1,))
+    measured = bundle_of(wide, tmp_path / "bundle", tower=0.3)
+    model = ServedModel(tmp_path / "bundle", version=1)
+    assert model.shortlist is not None
+    assert measured["search_dimensions"] == len(model.shortlist.table) == 1
+    query = Query(k=10)
+    two = lists(model, wide, query)
+    monkeypatch.setattr(model, "shortlist", None)
+    one = lists(model, wide, query)
+    found = [len(set(a) & set(b)) / 10 for (a, _), (b, _) in zip(two, one, strict=True)]
+    assert np.mean(found) >= 0.99
 
 
 def test_a_small_catalogue_has_no_shortlist(bundle: Path, dataset: Dataset, tmp_path: Path) -> None:
