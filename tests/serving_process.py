@@ -13,7 +13,7 @@ import httpx
 
 from movie_recommender.local import ports, process
 from movie_recommender.serving.cache import CacheFolder, ModelState
-from movie_recommender.settings import Settings
+from movie_recommender.settings import Settings, load_settings
 
 _PASSED_ON = (
     "kafka_bootstrap_servers",
@@ -99,6 +99,15 @@ class ServingProcess:
         answer = self.client.get(f"/recommendations/{user_id}", params=params)  # type: ignore[arg-type]
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
+
+
+def settings_of_nothing(directory: Path) -> Settings:
+    """Neither a broker nor an MLflow nor a store: a server does without."""
+    return load_settings(
+        kafka_bootstrap_servers="127.0.0.1:9",
+        mlflow_tracking_uri="http://127.0.0.1:9",
+        feature_store_path=directory / "none.duckdb",
+    )
 
 
 def begin_with(bundle: Path, settings: Settings, directory: Path) -> None:

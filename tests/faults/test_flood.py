@@ -10,9 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from movie_recommender.settings import load_settings
 from tests.faults.clients import Asked, crowd
-from tests.serving_process import ServingProcess, begin_with
+from tests.serving_process import ServingProcess, begin_with, settings_of_nothing
 from tests.unit.serving.conftest import bundle, dataset  # noqa: F401  (fixtures)
 
 pytestmark = pytest.mark.integration
@@ -27,11 +26,7 @@ def serving(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ServingProcess]:
     directory = tmp_path_factory.mktemp("serving")
-    settings = load_settings(
-        kafka_bootstrap_servers="127.0.0.1:9",
-        mlflow_tracking_uri="http://127.0.0.1:9",
-        feature_store_path=directory / "none.duckdb",
-    )
+    settings = settings_of_nothing(directory)
     begin_with(bundle, settings, directory)
     with ServingProcess(settings, directory, serving_queue=QUEUE) as server:
         server.wait(lambda ready: ready["ready"] and len(ready["workers"]) == 2)

@@ -164,7 +164,7 @@ def extract_where_ten_stars_are_valid(settings: Settings) -> None:
         extract.run(settings, now=NOW)
 
 
-def test_two_at_once_after_a_kill_under_a_wider_contract_reject_once(stream: Stream) -> None:
+def kill_under_a_wider_contract(stream: Stream) -> None:
     """The letters' offsets are beyond the rows' then, so that the next letters don't move them."""
     seven = view("seven", event_type="rating", rating=7)
     stream.send([seven], reason="out_of_range")
@@ -173,18 +173,17 @@ def test_two_at_once_after_a_kill_under_a_wider_contract_reject_once(stream: Str
     killed = start(partial(extract_where_ten_stars_are_valid, stream.settings), kill_at=3)
     killed.join(120)
     assert killed.exitcode == -signal.SIGKILL
+
+
+def test_two_at_once_after_a_kill_under_a_wider_contract_reject_once(stream: Stream) -> None:
+    kill_under_a_wider_contract(stream)
     with at_moment(1, stream.extract), pytest.raises(ConcurrentWriteError):
         stream.extract()
     stream.check()
 
 
 def test_and_so_where_one_of_them_reads_on_beyond_those_offsets(stream: Stream) -> None:
-    seven = view("seven", event_type="rating", rating=7)
-    stream.send([seven], reason="out_of_range")
-    stream.send([b"{"], reason="invalid_json")
-    stream.send_events("a", 2)
-    killed = start(partial(extract_where_ten_stars_are_valid, stream.settings), kill_at=3)
-    killed.join(120)
+    kill_under_a_wider_contract(stream)
     stream.send([b"}"], reason="invalid_json")
 
     def rejected_up_to_those_offsets() -> None:

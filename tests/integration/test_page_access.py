@@ -11,11 +11,10 @@ from playwright.sync_api import expect
 
 from movie_recommender.serving.cache import ModelState
 from movie_recommender.serving.journal import Contact, Journal
-from movie_recommender.settings import load_settings
 from movie_recommender.training.config import TrainingConfig
 from movie_recommender.training.fitting import begin, write_bundle
 from tests.integration.test_page import PHONE, READABLE, Open, browser, open_page  # noqa: F401
-from tests.serving_process import ServingProcess, begin_with, movie_ids
+from tests.serving_process import ServingProcess, begin_with, movie_ids, settings_of_nothing
 from tests.unit.serving.conftest import bundle, dataset, manifest  # noqa: F401
 
 pytestmark = pytest.mark.integration
@@ -33,11 +32,7 @@ def serving(
 ) -> Iterator[ServingProcess]:
     """Guarded; with a shadow that ranks every list, and without a broker or an MLflow."""
     directory = tmp_path_factory.mktemp("serving")
-    settings = load_settings(
-        kafka_bootstrap_servers="127.0.0.1:9",
-        mlflow_tracking_uri="http://127.0.0.1:9",
-        feature_store_path=directory / "none.duckdb",
-    )
+    settings = settings_of_nothing(directory)
     begin_with(bundle, settings, directory)
     keys = directory / "keys"
     keys.write_text(f"# who may what\nreader:read:{KEY}\n")

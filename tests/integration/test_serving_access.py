@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from movie_recommender.errors import NotReadyError
 from movie_recommender.local import ports
 from movie_recommender.registry.smoke import Serving
-from movie_recommender.settings import Settings, load_settings
-from tests.serving_process import ServingProcess, begin_with
+from movie_recommender.settings import Settings
+from tests.serving_process import ServingProcess, begin_with, settings_of_nothing
 from tests.unit.serving.conftest import bundle, dataset  # noqa: F401  (fixtures)
 
 pytestmark = pytest.mark.integration
@@ -28,12 +28,7 @@ READ, ADMIN = "reads-and-nothing-else", "may-do-everything"
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Neither a broker nor an MLflow: a server does without."""
-    return load_settings(
-        kafka_bootstrap_servers="127.0.0.1:9",
-        mlflow_tracking_uri="http://127.0.0.1:9",
-        feature_store_path=tmp_path_factory.mktemp("none") / "none.duckdb",
-    )
+    return settings_of_nothing(tmp_path_factory.mktemp("none"))
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """What was used last is kept, and so many of it."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -17,6 +17,10 @@ class Recent(Generic[Key, Value]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def __iter__(self) -> Iterator[Key]:
+        """Keys, the next one to go first."""
+        return iter(self._entries)
 
     def get(self, key: Key) -> Value | None:
         """The entry of `key`, or None."""

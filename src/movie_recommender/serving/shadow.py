@@ -8,7 +8,6 @@ worker's, too.
 """
 
 import logging
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -61,6 +60,9 @@ class Shadow:
         folder: says which bundle to rank by, and holds the journal of this machine's workers.
         share: of the lists to rank twice, 0 to 1.
         draw: a random number from 0, below 1.
+
+    Raises:
+        sqlite3.OperationalError: the file of the lists is busy, or there is no room for it.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class Shadow:
         self._state = ModelState()
         self._model: ServedModel | None = None
         self._waiting: deque[_Asked] = deque()
-        self._lists = _lists(folder) if share > 0 else None
+        self._lists = ShadowLists(folder.shadow_lists)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="shadow", daemon=True)
 
@@ -83,17 +85,15 @@ class Shadow:
         return None if self._model is None else self._model.version
 
     def start(self) -> None:
-        """Work beside the requests until `close`, if there is anything to do."""
-        if self._lists is not None:
-            self._thread.start()
+        """Work beside the requests until `close`."""
+        self._thread.start()
 
     def close(self) -> None:
         """End; what waits is dropped."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
-        if self._lists is not None:
-            self._lists.close()
+        self._lists.close()
 
     def put(self, query: Query, answer: Answer) -> None:
         """Have the request of a shown list ranked some time soon, if it is of the share."""
@@ -136,7 +136,7 @@ class Shadow:
 
     def count(self, contact: Contact) -> None:
         """A confirmed contact: if it is a like that nobody has counted, see whose list had it."""
-        pair = self._lists.claim(contact) if self._lists and contact.liked else None
+        pair = self._lists.claim(contact) if contact.liked else None
         if pair is None:
             return
         SHADOW_LIKES.labels(*pair.versions, pair.where(contact.movie_id)).inc()
@@ -152,8 +152,7 @@ class Shadow:
         SHADOW_SECONDS.labels(versions[1]).observe(took)
         SHADOW_AGREEMENT.labels(*versions).observe(pair.agreement)
         SHADOW_LISTS.labels("ranked").inc()
-        if self._lists is not None:
-            self._lists.add(pair)
+        self._lists.add(pair)
 
     def _serve(self) -> None:
         with closing(Journal(self._folder.journal).reader()) as reader:
@@ -170,11 +169,3 @@ class Shadow:
             if self._stop.is_set():
                 return
             self.count(contact)
-
-
-def _lists(folder: CacheFolder) -> ShadowLists | None:
-    try:
-        return ShadowLists(folder.shadow_lists)
-    except sqlite3.Error as error:
-        logger.warning("the shadow ranks nothing: %s: %s", folder.shadow_lists, error)
-        return None

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -161,8 +162,7 @@ def run(
     _share_the_heap()
     service = Service(Journal(folder.journal), clock=clock)
     follower = Follower(service, folder, number=number)
-    share = settings.serving_shadow_share
-    shadow = Shadow(service, folder, share=share, draw=random.Random().random)
+    shadow = _shadow(service, folder, share=settings.serving_shadow_share)
     delivery, impressions = Delivery(settings), Impressions(settings)
     claims = Claims(folder.claims)
     context = Context(settings, folder, service, delivery, impressions, door, claims, shadow)
@@ -171,14 +171,16 @@ def run(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await follower.follow()  # a worker that takes another's place answers at once
         following = asyncio.create_task(follower.run())
-        shadow.start()
+        if shadow is not None:
+            shadow.start()
         yield
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
         await asyncio.to_thread(context.impressions.close)
         await asyncio.to_thread(context.delivery.close)
-        await asyncio.to_thread(shadow.close)
+        if shadow is not None:
+            await asyncio.to_thread(shadow.close)
         claims.close()
 
     room = Room()
@@ -207,6 +209,17 @@ def run(
         timeout_graceful_shutdown=GRACE_S,
     )
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _shadow(service: Service, folder: CacheFolder, *, share: float) -> Shadow | None:
+    """None where no list is ranked twice, or where nobody could say how that went."""
+    if share == 0:
+        return None
+    try:
+        return Shadow(service, folder, share=share, draw=random.Random().random)
+    except sqlite3.Error as error:
+        logger.warning("there is no shadow: %s: %s", folder.shadow_lists, error)
+        return None
 
 
 def _trim() -> None:

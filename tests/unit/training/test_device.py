@@ -7,28 +7,14 @@ import pytest
 import torch
 
 from movie_recommender.errors import ConfigurationError
-from movie_recommender.evaluation import protocol
 from movie_recommender.ranking import Dataset
-from movie_recommender.training.config import TrainingConfig
 from movie_recommender.training.fitting import fit, weights
 from movie_recommender.training.trainer import Epoch, check_device
-from tests.unit.worlds import END, checkerboard
+from tests.unit.training.test_trainer import CONFIG, KilledError
 
-CONFIG = TrainingConfig(dim=8, epochs=6, mlp_epochs=2, min_steps=4, threads=1)
 ON_GPU = replace(CONFIG, device="cuda")
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
-
-
-class KilledError(Exception):
-    pass
-
-
-@pytest.fixture(scope="module")
-def dataset() -> Dataset:
-    frame, users, movies = checkerboard(n_unliked=3)
-    window = protocol.Window(END.replace(day=19), END)
-    return protocol.make_task(frame, window, users=users, movies=movies, seed=0).dataset
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

@@ -10,26 +10,17 @@ from safetensors import SafetensorError
 from torch.nn import functional
 
 from movie_recommender.errors import TrainingError
-from movie_recommender.evaluation import protocol
 from movie_recommender.ranking import Dataset
 from movie_recommender.training.blocks import Histories
 from movie_recommender.training.config import TrainingConfig
 from movie_recommender.training.fitting import fit, weights
 from movie_recommender.training.trainer import Epoch, cross_entropy
-from tests.unit.worlds import END, checkerboard
 
 CONFIG = TrainingConfig(dim=8, epochs=6, mlp_epochs=2, min_steps=4, threads=1)
 
 
 class KilledError(Exception):
     pass
-
-
-@pytest.fixture(scope="module")
-def dataset() -> Dataset:
-    frame, users, movies = checkerboard(n_unliked=3)
-    window = protocol.Window(END.replace(day=19), END)
-    return protocol.make_task(frame, window, users=users, movies=movies, seed=0).dataset
 
 
 @pytest.mark.parametrize("n_columns", [10, 1000])

@@ -69,17 +69,15 @@ def _entries(settings: Settings) -> Iterator[tuple[str, str]]:
     path = settings.serving_api_keys_file
     if path is None:
         return
-    n_entries = 0
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it isn't UTF-8"
         message = f"SERVING_API_KEYS_FILE={path}: can't be read ({why}). Correct the path."
         raise ConfigurationError(message) from error
-    for number, line in enumerate(lines, 1):
-        if (entry := line.strip()) and not entry.startswith("#"):
-            n_entries += 1
-            yield f"SERVING_API_KEYS_FILE={path}, line {number}", entry
-    if n_entries == 0:  # whoever names a file doesn't want everybody let in
+    named = [(number, entry) for number, line in enumerate(lines, 1) if (entry := line.strip())]
+    keys = [(number, entry) for number, entry in named if not entry.startswith("#")]
+    if not keys:  # whoever names a file doesn't want everybody let in
         message = f"SERVING_API_KEYS_FILE={path} has no key: {_FORM}. Correct it and start again."
         raise ConfigurationError(message)
+    yield from ((f"SERVING_API_KEYS_FILE={path}, line {number}", entry) for number, entry in keys)

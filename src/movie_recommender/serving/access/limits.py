@@ -1,8 +1,9 @@
 """How often somebody may ask: a bucket of tokens for each, filled at a rate."""
 
 import ipaddress
-from collections import OrderedDict
 from collections.abc import Callable
+
+from movie_recommender.serving.recent import Recent
 
 MAX_BUCKETS = 10_000
 """Callers and addresses that are remembered; some 200 bytes each. Who is forgotten has asked
@@ -24,18 +25,16 @@ class Limiter:
         self._rate = rate
         self._burst = float(burst)
         self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        """By whom: tokens, and when there were so many; who asked last is last."""
+        self._buckets: Recent[str, tuple[float, float]] = Recent(MAX_BUCKETS)
+        """By whom: tokens, and when there were so many."""
 
     def wait_s(self, who: str) -> float:
         """Take a token. 0: there was one; else seconds until there is."""
         now = self._clock()
-        tokens, since = self._buckets.pop(who, (self._burst, now))
+        tokens, since = self._buckets.get(who) or (self._burst, now)
         tokens = min(self._burst, tokens + (now - since) * self._rate)
         allowed = tokens >= 1
-        self._buckets[who] = (tokens - 1 if allowed else tokens, now)
-        if len(self._buckets) > MAX_BUCKETS:
-            self._buckets.popitem(last=False)
+        self._buckets.put(who, (tokens - 1 if allowed else tokens, now))
         return 0.0 if allowed else (1 - tokens) / self._rate
 
 

@@ -20,6 +20,11 @@ from tests.unit.serving.access.conftest import (
 )
 
 LIST = "/recommendations/3"
+TOKENS = {
+    "serving_jwt_secret": SECRET,
+    "serving_jwt_issuer": "https://issuer",
+    "serving_jwt_audience": "movies",
+}
 COOKIE = "movie_recommender_session={}"
 
 
@@ -88,11 +93,7 @@ def test_what_is_refused_says_how_to_ask(guarded: Door) -> None:
 def test_tokens_are_keys_too_until_they_expire(
     door_of: Callable[..., Door], clock: list[float]
 ) -> None:
-    door = door_of(
-        serving_jwt_secret=SECRET,
-        serving_jwt_issuer="https://issuer",
-        serving_jwt_audience="movies",
-    )
+    door = door_of(**TOKENS)
     token = f"Bearer {signed()}"
     assert status(door, LIST) == 401
     for _ in range(2):
@@ -107,11 +108,7 @@ def test_tokens_are_keys_too_until_they_expire(
 def test_the_leeway_is_the_same_for_a_new_token_and_a_remembered_one(
     door_of: Callable[..., Door], clock: list[float]
 ) -> None:
-    door = door_of(
-        serving_jwt_secret=SECRET,
-        serving_jwt_issuer="https://issuer",
-        serving_jwt_audience="movies",
-    )
+    door = door_of(**TOKENS)
     token = f"Bearer {signed(exp=int(clock[0]) - LEEWAY_S + 20)}"
     for _ in range(2):
         assert status(door, LIST, authorization=token) == 200
@@ -160,12 +157,7 @@ def test_a_session_ends_with_its_key_and_is_another_server_s_with_a_shared_secre
 def test_a_token_s_session_lasts_no_longer_than_it(
     door_of: Callable[..., Door], clock: list[float]
 ) -> None:
-    door = door_of(
-        serving_jwt_secret=SECRET,
-        serving_jwt_issuer="https://issuer",
-        serving_jwt_audience="movies",
-        serving_session_secret=SECRET,
-    )
+    door = door_of(**TOKENS, serving_session_secret=SECRET)
     begun = door.sign_in(signed())
     assert begun is not None
     assert begun[1] == pytest.approx(3600 + LEEWAY_S, abs=5)
