@@ -1,6 +1,6 @@
 """Answers that wait for nothing are written as soon as the request's head is read.
 
-Through ASGI each costs a task, a cycle and two messages: a third of a list's time. What can't be
+Through ASGI each costs a task, a cycle and two messages: a quarter of a list's time. What can't be
 answered so (another route, a wrong request, a client that reads slowly) goes the ordinary way,
 which says it in the form that was asked for.
 """
